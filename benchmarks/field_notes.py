@@ -1,0 +1,350 @@
+"""Print the field notes: what the audit said of real suites, and whether it was true.
+
+    python benchmarks/field_notes.py            # writes docs/field-notes.md from docs/field-notes/*.json
+    python benchmarks/field_notes.py --check    # exits 1 when the page is not what the data say
+
+Each data file holds the labels of one suite at one depth; `label_sheet.py --template` makes one. A share is
+true labels by all labels of that code; codes with fewer than ten labels are listed, not rated. What a data
+file gets wrong is an error that names the file and the entry, and nothing is written.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+DATA = ROOT / "docs" / "field-notes"
+PAGE = ROOT / "docs" / "field-notes.md"
+
+#: Fewer labels than this say nothing about a share.
+RATED_FROM = 10
+
+SEVERITIES = ("defect", "advisory", "info")
+DEPTHS = ("static", "process", "deep", "exact")
+
+
+class DataError(Exception):
+    """What is wrong with a data file, with the file and the entry."""
+
+
+# --- the data
+
+
+@dataclass(frozen=True)
+class Label:
+    """One finding, and what its readers say of it.
+
+    Attributes:
+        true: the hazard that the check names is really there at that place.
+        second: what the second reader says, or None when there was none.
+    """
+
+    fingerprint: str
+    code: str
+    severity: str
+    place: str
+    true: bool
+    reason: str
+    second: bool | None
+
+
+@dataclass(frozen=True)
+class Notes:
+    """The labels of one suite."""
+
+    suite: str
+    version: str
+    tests: int
+    command: str
+    depth: str
+    secaudit: str
+    labels: tuple[Label, ...]
+
+
+def load_all(folder: Path) -> list[Notes]:
+    """All data files of a folder, in the order of their names.
+
+    Raises:
+        DataError: for the first thing that is wrong.
+    """
+    seen: dict[tuple[str, str], str] = {}
+    every = []
+    for path in sorted(folder.glob("*.json")):
+        notes = load(path)
+        for number, label in enumerate(notes.labels):
+            where = f"{path.name}: labels[{number}] ({label.place})"
+            first = seen.setdefault((notes.suite, label.fingerprint), where)
+            if first is not where:
+                raise DataError(f"{where}: fingerprint {label.fingerprint} was labelled before, in {first}")
+        every.append(notes)
+    return every
+
+
+def load(path: Path) -> Notes:
+    """One data file.
+
+    Raises:
+        DataError: when it is not of the form described in `Notes` and `Label`.
+    """
+    try:
+        data = json.loads(path.read_bytes(), object_pairs_hook=without_repeats)
+    except ValueError as error:
+        raise DataError(f"{path.name}: not right JSON: {error}") from None
+    checked = fields_of(data, NOTES_FORM, path.name)
+    labels = [label_of(entry, f"{path.name}: labels[{number}]") for number, entry in enumerate(checked.pop("labels"))]
+    return Notes(**checked, labels=tuple(labels))
+
+
+def without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError(f"a key is given twice in {json.dumps(found)[:120]}")
+    return found
+
+
+def label_of(entry: object, where: str) -> Label:
+    if isinstance(entry, dict) and isinstance(entry.get("place"), str):
+        where += f" ({entry['place']})"
+    return Label(**fields_of(entry, LABEL_FORM, where))
+
+
+#: Whether a value is right, and what a right value is.
+Rule = tuple[Callable[[Any], bool], str]
+
+
+def text(pattern: str, meaning: str) -> Rule:
+    return (lambda value: isinstance(value, str) and re.fullmatch(pattern, value) is not None), meaning
+
+
+def one_of(words: Sequence[str]) -> Rule:
+    return (lambda value: value in words), f"one of {', '.join(words)}"
+
+
+ONE_LINE = text(r"\S(.*\S)?", "one line of text")
+NOTES_FORM: Mapping[str, Rule] = {
+    "suite": ONE_LINE,
+    "version": ONE_LINE,
+    "tests": (lambda value: type(value) is int and value >= 0, "a number of tests"),
+    "command": ONE_LINE,
+    "depth": one_of(DEPTHS),
+    "secaudit": ONE_LINE,
+    "labels": (lambda value: isinstance(value, list), "a list"),
+}
+LABEL_FORM: Mapping[str, Rule] = {
+    "fingerprint": text(r"[0-9a-f]{8,64}", "a fingerprint in hexadecimal digits"),
+    "code": text(r"PSA\d{3}", "a code like PSA201"),
+    "severity": one_of(SEVERITIES),
+    "place": text(r"\S(.*\S)?:[1-9]\d*", "a place like tests/test_x.py:12"),
+    "true": (lambda value: isinstance(value, bool), "true or false (null: not labelled yet)"),
+    "reason": ONE_LINE,
+    "second": (lambda value: value is None or isinstance(value, bool), "true, false or null"),
+}
+
+
+def fields_of(data: object, form: Mapping[str, Rule], where: str) -> dict[str, Any]:
+    """The entry, if it has exactly these keys with values of the right form."""
+    if not isinstance(data, dict):
+        raise DataError(f"{where}: not an object")
+    for key in data:
+        if key not in form:
+            raise DataError(f"{where}: unknown key {key!r}")
+    for key, (is_right, meaning) in form.items():
+        if key not in data:
+            raise DataError(f"{where}: {key!r} is missing")
+        if not is_right(data[key]):
+            raise DataError(f"{where}: {key!r} is {json.dumps(data[key])}, and should be {meaning}")
+    return dict(data)
+
+
+# --- the figures
+
+
+@dataclass(frozen=True)
+class Tally:
+    """How many labels, how many of them true, how many read twice and how many of those agreed upon."""
+
+    labels: int
+    true: int
+    twice: int
+    second_true: int
+    agreed: int
+
+
+def tally(labels: Iterable[Label]) -> Tally:
+    kept = list(labels)
+    twice = [label for label in kept if label.second is not None]
+    return Tally(
+        labels=len(kept),
+        true=sum(label.true for label in kept),
+        twice=len(twice),
+        second_true=sum(bool(label.second) for label in twice),
+        agreed=sum(label.second == label.true for label in twice),
+    )
+
+
+def grouped(labels: Iterable[Label], key: Callable[[Label], str]) -> dict[str, Tally]:
+    groups: dict[str, list[Label]] = {}
+    for label in labels:
+        groups.setdefault(key(label), []).append(label)
+    return {name: tally(group) for name, group in groups.items()}
+
+
+def share(part: int, whole: int) -> str:
+    return f"{100 * part / whole:.0f} %" if whole else "-"
+
+
+def of(part: int, whole: int) -> str:
+    return f"{part} of {whole}" if whole else "-"
+
+
+# --- the page
+
+METHOD = """\
+We run the audit on suites that we did not write, read every finding (or a fixed-seed sample) at its place, and
+label it *true* when the hazard that the check names is really there, *false* when it is not, with the reason.
+A second reader labels some of the findings without having seen the first labels, and both figures are printed.
+What was false gets a regression test, or a lower level with the reason on the check's page; labels are of the
+version they name and are made anew when a check changes."""
+
+
+def page(every: Sequence[Notes]) -> str:
+    """The whole page as Markdown."""
+    blocks = ["<!-- generated by benchmarks/field_notes.py from docs/field-notes/*.json -->", "# Field notes", METHOD]
+    labels = [label for notes in every for label in notes.labels]
+    if labels:
+        blocks += [summary(every, labels), *code_blocks(labels), *suite_blocks(every), *reader_blocks(labels)]
+        blocks += false_blocks(every)
+    else:
+        blocks.append("No suite has been labelled yet.")
+    return "\n\n".join(blocks) + "\n"
+
+
+def summary(every: Sequence[Notes], labels: Sequence[Label]) -> str:
+    total = tally(labels)
+    suites = {notes.suite for notes in every}
+    return (
+        f"In all: {total.labels:,} findings labelled in {len(suites)} {'suite' if len(suites) == 1 else 'suites'}, "
+        f"{total.true:,} of them true ({share(total.true, total.labels)})."
+    )
+
+
+def code_blocks(labels: Sequence[Label]) -> Iterator[str]:
+    names = names_of_codes()
+    by_code = sorted(grouped(labels, lambda label: label.code).items())
+    rated = [(code, found) for code, found in by_code if found.labels >= RATED_FROM]
+    listed = [(code, found) for code, found in by_code if found.labels < RATED_FROM]
+    yield "## By code"
+    if rated:
+        rows = [(code, names.get(code, ""), f.labels, f.true, share(f.true, f.labels)) for code, f in rated]
+        yield table(("code", "name", "labelled", "true", "share"), rows)
+    if listed:
+        yield f"Fewer than {RATED_FROM} labels, so not rated:"
+        yield table(
+            ("code", "name", "labelled", "true"), [(code, names.get(code, ""), f.labels, f.true) for code, f in listed]
+        )
+    by_level = grouped(labels, lambda label: label.severity)
+    yield "## By level"
+    levels = [(word, by_level[word]) for word in SEVERITIES if word in by_level]
+    rows_of_levels = [(word, f.labels, f.true, rate(f)) for word, f in levels]
+    yield table(("level", "labelled", "true", "share"), rows_of_levels)
+
+
+def rate(found: Tally) -> str:
+    """The share, where there is enough to speak of one."""
+    return share(found.true, found.labels) if found.labels >= RATED_FROM else "not rated"
+
+
+def suite_blocks(every: Sequence[Notes]) -> Iterator[str]:
+    yield "## By suite"
+    rows = [
+        (n.suite, n.version, f"{n.tests:,}", n.depth, n.secaudit, found.labels, found.true, rate(found))
+        for n in sorted(every, key=lambda notes: (notes.suite, notes.version, notes.depth))
+        for found in [tally(n.labels)]
+    ]
+    yield table(("suite", "version", "tests", "depth", "secaudit", "labelled", "true", "share"), rows)
+    commands = dict.fromkeys(f"- {notes.suite}: `{notes.command}`" for notes in every)
+    yield "\n".join(sorted(commands))
+
+
+def reader_blocks(labels: Sequence[Label]) -> Iterator[str]:
+    yield "## Second reader"
+    total = tally(labels)
+    if not total.twice:
+        yield "No finding has been read by a second reader yet."
+        return
+    first_true = sum(label.true for label in labels if label.second is not None)
+    yield (
+        f"Of {total.twice} findings read twice, the first reader calls {first_true} true "
+        f"({share(first_true, total.twice)}), the second {total.second_true} "
+        f"({share(total.second_true, total.twice)}); they agree on {total.agreed} ({share(total.agreed, total.twice)})."
+    )
+    by_code = sorted(grouped((label for label in labels if label.second is not None), lambda la: la.code).items())
+    rows = [(code, f.twice, of(f.true, f.twice), of(f.second_true, f.twice), f.agreed) for code, f in by_code]
+    yield table(("code", "read twice", "first: true", "second: true", "agreed"), rows)
+
+
+def false_blocks(every: Sequence[Notes]) -> Iterator[str]:
+    """Every false one with its reason: what the audit still gets wrong, or did when it was labelled."""
+    wrong = sorted((la.code, n.suite, la.place, la.reason) for n in every for la in n.labels if not la.true)
+    if wrong:
+        yield "## What was false"
+        yield "\n".join(f"- {code}, {suite}, `{place}`: {reason}" for code, suite, place, reason in wrong)
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """A Markdown table; columns of numbers and shares stand to the right."""
+    body = [[str(cell).replace("|", "\\|") for cell in row] for row in rows]
+    rules = ["---:" if all(is_figure(row[column]) for row in body) else "---" for column in range(len(head))]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in (head, rules, *body))
+
+
+def is_figure(cell: str) -> bool:
+    return cell in ("-", "not rated") or re.fullmatch(r"[\d,]+( %| of \d+)?", cell) is not None
+
+
+def names_of_codes() -> dict[str, str]:
+    """The names of the checks in this tree, for the reader's eye."""
+    sys.path.insert(0, str(ROOT))
+    from pytest_secaudit.checks import built_in
+
+    return {check.code: check.name for check in built_in()}
+
+
+# --- the command line
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Print docs/field-notes.md from docs/field-notes/*.json.")
+    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 when the page is stale")
+    parser.add_argument("--data", type=Path, default=DATA, help="the folder of the data files")
+    parser.add_argument("--page", type=Path, default=PAGE, help="the page to write")
+    arguments = parser.parse_args()
+    try:
+        wanted = page(load_all(arguments.data))
+    except DataError as error:
+        print(f"field_notes.py: {error}", file=sys.stderr)
+        return 1
+    return check(arguments.page, wanted) if arguments.check else write(arguments.page, wanted)
+
+
+def check(path: Path, wanted: str) -> int:
+    if path.is_file() and path.read_text(encoding="utf-8") == wanted:
+        return 0
+    print(f"field_notes.py: {path} is not what the data say; run python benchmarks/field_notes.py", file=sys.stderr)
+    return 1
+
+
+def write(path: Path, wanted: str) -> int:
+    path.write_text(wanted, encoding="utf-8", newline="\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

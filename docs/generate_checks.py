@@ -1,0 +1,85 @@
+"""Make the pages of the checks from the checks themselves.
+
+``python docs/generate_checks.py`` writes `docs/checks/`; with ``--check`` it writes nothing and exits 1 if a page
+there is stale.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby
+from pathlib import Path
+
+from pytest_secaudit.checks import built_in
+from pytest_secaudit.explain import page
+from pytest_secaudit.model import DIMENSIONS, Check
+
+FOLDER = Path(__file__).parent / "checks"
+
+_HEAD = """\
+# The checks
+
+One line per check; the same list as `pytest --secaudit-list`. The first digit of a code is its dimension: the part
+of a review of a test suite that it belongs to. `pytest --secaudit-explain CODE` prints a check's page.
+"""
+
+
+def pages() -> dict[str, str]:
+    """The text of each page, by its path below `docs/checks`."""
+    checks = built_in()
+    return {"index.md": _index(checks)} | {f"{check.code}.md": _tidy(page(check)) for check in checks}
+
+
+def _index(checks: Sequence[Check]) -> str:
+    parts = [_HEAD, *_tables(checks), "```{toctree}\n:hidden:\n\n" + "\n".join(c.code for c in checks) + "\n```"]
+    return _tidy("\n".join(parts))
+
+
+def _tables(checks: Sequence[Check]) -> Iterator[str]:
+    for digit, group in groupby(checks, key=lambda check: check.dimension):
+        rows = [f"| [{c.code}]({c.code}.md) | {c.name} | {c.severity.word} | {_cell(c.summary)} |" for c in group]
+        head = ["| code | name | level | what is wrong |", "| --- | --- | --- | --- |"]
+        yield "\n".join([f"## {digit} {DIMENSIONS[digit]}", "", *head, *rows, ""])
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|")
+
+
+def _tidy(text: str) -> str:
+    return text.rstrip("\n") + "\n"
+
+
+def stale(wanted: Mapping[str, str], folder: Path = FOLDER) -> list[str]:
+    """The pages that are missing, different, or of no check any more."""
+    there = {file.name: file.read_text(encoding="utf-8") for file in folder.glob("*.md")}
+    return sorted(name for name in wanted.keys() | there.keys() if wanted.get(name) != there.get(name))
+
+
+def write(wanted: Mapping[str, str], folder: Path = FOLDER) -> None:
+    """Make the folder hold these pages and no others."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in stale(wanted, folder):
+        if name in wanted:
+            (folder / name).write_text(wanted[name], encoding="utf-8", newline="\n")
+        else:
+            (folder / name).unlink()
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """0, or 1 for stale pages with `--check`."""
+    parser = argparse.ArgumentParser(description="Make the pages of the checks.")
+    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 if a page is stale")
+    only_check = parser.parse_args(arguments).check
+    wanted = pages()
+    names = stale(wanted)
+    if not only_check:
+        write(wanted)
+    for name in names:
+        print(f"{'stale' if only_check else 'written'}: checks/{name}")
+    return 1 if names and only_check else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

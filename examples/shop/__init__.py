@@ -1,0 +1,1 @@
+"""A toy shop: the product that the example tests are about."""

@@ -1,0 +1,195 @@
+"""The whole pipeline as one function: what was read and seen goes in, an `Audit` comes out."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from pytest_secaudit.conclusion import conclude
+from pytest_secaudit.model import (
+    Audit,
+    Check,
+    EvidenceSummary,
+    Finding,
+    NotAudited,
+    Owner,
+    Run,
+)
+from pytest_secaudit.policy import Placed, expired, gate, judge
+from pytest_secaudit.reading import Reading, StaticHit, fingerprint
+from pytest_secaudit.redact import clean
+from pytest_secaudit.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What one run saw, from all its processes.
+
+    Attributes:
+        readings: every file read, live questions already answered.
+        not_audited: files and items that could not be read.
+        collected: how many tests were collected.
+        outcomes: test id -> ``passed``, ``failed`` or ``skipped``, for those that were started.
+        markers: suppressions that only live items know, with their files.
+        run: how the tests were run.
+        today: the date that ``until`` is compared with.
+    """
+
+    readings: tuple[Reading, ...]
+    not_audited: tuple[NotAudited, ...]
+    collected: int
+    outcomes: Mapping[str, str]
+    markers: tuple[Placed, ...]
+    run: Run
+    today: datetime.date
+
+    @property
+    def ran(self) -> frozenset[str]:
+        """The ids of tests whose body had the chance to run."""
+        return frozenset(test for test, outcome in self.outcomes.items() if outcome != "skipped")
+
+
+def audit(seen: Seen, settings: Settings, version: str) -> Audit:
+    """Judge what was seen by the user's settings."""
+    placed = [*_placed(seen.readings), *seen.markers]
+    suspected = [
+        _finding(hit, settings) for reading in seen.readings for hit in reading.hits if hit.code in settings.on
+    ]
+    judged, used = judge(suspected, placed, settings)
+    about_ignores = [finding for finding in _about_ignores(seen, placed, used, settings) if finding.code in settings.on]
+    findings = (*judged, *judge(about_ignores, [], settings)[0])
+    findings = tuple(sorted(findings, key=lambda finding: finding.order))
+    evidence = _evidence(seen, settings)
+    return Audit(
+        version=version,
+        run=seen.run,
+        evidence=evidence,
+        conclusion=conclude(findings, evidence, _examined(seen.readings), collect_only=seen.run.collect_only),
+        gate=gate(findings, settings, seen.run.exit_status, tests_ran=bool(seen.ran)),
+        findings=findings,
+    )
+
+
+def _finding(hit: StaticHit, settings: Settings) -> Finding:
+    check = next(check for check in settings.checks if check.code == hit.code)
+    return Finding(
+        code=hit.code,
+        name=check.name,
+        severity=hit.severity,
+        message=hit.message,
+        fix=hit.fix,
+        path=hit.owner.path,
+        line=hit.line,
+        column=hit.column,
+        end_line=hit.end_line,
+        owner=hit.owner,
+        owners=(hit.owner,),
+        security=hit.security,
+        subject=hit.subject,
+        cwe=check.cwe,
+        acknowledged=hit.acknowledged,
+        cause=fingerprint(hit.code, hit.message),
+        fingerprint=hit.fingerprint,
+    )
+
+
+def _examined(readings: Iterable[Reading]) -> Mapping[int, int]:
+    totals: dict[int, int] = {}
+    for reading in readings:
+        for digit, count in reading.examined:
+            totals[digit] = totals.get(digit, 0) + count
+    return totals
+
+
+def _evidence(seen: Seen, settings: Settings) -> EvidenceSummary:
+    unread = [NotAudited(reading.path, reading.error) for reading in seen.readings if reading.error]
+    broken = [
+        NotAudited(reading.path, f"not by {code}: the check raised {error}")
+        for reading in seen.readings
+        for code, error in reading.failures
+    ]
+    return EvidenceSummary(
+        modules=sum(1 for reading in seen.readings if reading.error is None),
+        tests_collected=seen.collected,
+        tests_run=len(seen.ran),
+        tests_skipped=len(seen.outcomes) - len(seen.ran),
+        tests_with_a_check=None,
+        fixtures=sum(len(reading.fixtures) for reading in seen.readings),
+        checks=tuple(sorted(settings.on)),
+        watchers={},
+        not_audited=tuple(sorted({*seen.not_audited, *unread, *broken}, key=lambda item: (item.path, item.reason))),
+    )
+
+
+# --- the ignores themselves
+
+
+def _placed(readings: Iterable[Reading]) -> Iterator[Placed]:
+    for reading in readings:
+        for suppression in reading.suppressions:
+            yield Placed(reading.path, suppression)
+
+
+def _about_ignores(
+    seen: Seen, placed: Sequence[Placed], used: frozenset[tuple[Placed, str]], settings: Settings
+) -> Iterator[Finding]:
+    """PSA090 to PSA093 for every ignore written in the code."""
+    checks = {check.code: check for check in settings.catalogue}
+    known = {name.lower() for check in settings.catalogue for name in (check.code, check.name)}
+    on = {name.lower() for check in settings.checks for name in (check.code, check.name)}
+    for item in placed:
+        suppression = item.suppression
+        if suppression.problem:
+            yield _about(checks["PSA093"], item, f"the ignore {suppression.problem}; it suppresses nothing")
+            continue
+        if expired(suppression, seen.today):
+            yield _about(checks["PSA092"], item, f"the ignore was meant to end on {suppression.until}")
+        for code in suppression.codes:
+            if code.lower() not in known:
+                yield _about(checks["PSA091"], item, f"there is no check {code}; it suppresses nothing")
+            elif code.lower() in on and (item, code) not in used and _was_tried(seen, item):
+                yield _about(checks["PSA090"], item, f"the ignore of {code} matches nothing")
+
+
+def _was_tried(seen: Seen, item: Placed) -> bool:
+    """Whether the test that the ignore stands in ran; outside a test: whether the whole file's tests ran."""
+    if not seen.run.complete and item.suppression.test is None:
+        return False
+    prefix = f"{item.path}::"
+    if item.suppression.test:
+        prefix += item.suppression.test
+    mine = [test for test in seen.outcomes if _is_of(test, prefix)]
+    return bool(mine) and seen.ran.issuperset(mine)
+
+
+def _is_of(test: str, prefix: str) -> bool:
+    return test == prefix or test.startswith((f"{prefix}[", prefix if prefix.endswith("::") else f"{prefix}["))
+
+
+def _about(check: Check, item: Placed, message: str) -> Finding:
+    suppression = item.suppression
+    identity = item.path if suppression.test is None else f"{item.path}::{suppression.test}"
+    owner = Owner("import" if suppression.test is None else "test", clean(identity), item.path, suppression.line)
+    codes = ",".join(suppression.codes)
+    return Finding(
+        code=check.code,
+        name=check.name,
+        severity=check.severity,
+        message=clean(message),
+        fix="delete it" if check.code == "PSA090" else "",
+        path=item.path,
+        line=suppression.line,
+        column=1,
+        end_line=suppression.line,
+        owner=owner,
+        owners=(owner,),
+        evidence="confirmed",
+        cause=fingerprint(check.code, message),
+        fingerprint=fingerprint(check.code, item.path, suppression.kind, suppression.test or "", codes),
+    )
+
+
+def with_exit_status(result: Audit, status: int) -> Audit:
+    """The audit of a run that ended with this exit status."""
+    return replace(result, run=replace(result.run, exit_status=status))

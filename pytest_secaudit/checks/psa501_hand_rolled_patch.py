@@ -1,0 +1,418 @@
+"""A test, set-up or fixture assigns to what it imported and does not put it back on every path.
+
+`requests.post = Mock()` replaces `requests.post` for the whole process: every later test talks to the stand-in of this
+one, and passes or fails for a reason that its own code does not show. When a check of rights or of a certificate is
+replaced, the tests behind it prove nothing any more. A restore in a straight line is skipped by the first failing
+assertion.
+
+Instead: use `mock.patch.object` or `monkeypatch.setattr`, which put the attribute back whatever happens.
+
+It is *advisory* when the new value is a stand-in (a mock, a lambda, a function of the test, something named fake or
+stub), when the name is about security, or when it belongs to the standard library or to a well-known package; a
+plain value for a name of the project is *info*, as about one in ten of those is put back by the code under test or was
+that value before. Emptying values (`None`, `False`, `[]`) are not reported: the run
+watches the name instead. What a fixture, a base class, a decorator or a clean-up undoes is not reported either.
+"""
+
+from __future__ import annotations
+
+import ast
+import sys
+from collections.abc import Iterator
+
+from pytest_secaudit.model import ADVISORY, DEFECT, INFO, Check, Hit, Suspicion
+from pytest_secaudit.source import Scope, TestModule, source_of, terminal_name
+from pytest_secaudit.source.changes import MODULES, Change, Place, changes_in
+from pytest_secaudit.source.left import Left, left, stands_in
+from pytest_secaudit.source.lexicon import security_word
+from pytest_secaudit.source.restores import setups
+from pytest_secaudit.source.temporary import replaced_by
+
+BAD = (
+    """
+import time
+from unittest import mock
+import requests
+from shop import orders
+from shop.gateway import Gateway
+
+def fake_charge(amount):
+    return True
+
+def test_stand_ins():
+    requests.post = mock.Mock(return_value=1)  # PSA501 advisory
+    orders.charge = fake_charge  # PSA501 advisory
+    Gateway.connect = lambda self: None  # PSA501 advisory
+    time.sleep = orders.nothing  # PSA501 advisory
+    setattr(orders, "refund", mock.Mock())  # PSA501 advisory
+    assert orders.buy()
+
+def test_security():
+    orders.verify_signature = orders.always  # PSA501 advisory
+    assert orders.buy()
+
+def test_plain_values():
+    orders.LIMIT = 3  # PSA501 info
+    orders.count += 1  # PSA501 info
+    assert orders.buy()
+
+def test_straight():
+    old = orders.charge
+    orders.charge = mock.Mock()  # PSA501 advisory
+    assert orders.buy()
+    orders.charge = old
+
+def test_switched_off_and_on():
+    orders.LIMITED = False  # PSA501 info
+    result = orders.buy()
+    orders.LIMITED = True
+    assert result
+""",
+    """
+import unittest
+from unittest.mock import MagicMock, patch
+import pytest
+from ..shop import orders
+
+class TestOrders(unittest.TestCase):
+    def setUp(self):
+        orders.charge = MagicMock()  # PSA501 advisory
+
+    def test_the_stand_in_is_set_up_once(self):
+        orders.charge.retry = MagicMock()
+        orders.charge.return_value = 3
+
+    @patch("time.sleep")
+    def test_another_place_is_patched(self, sleep):
+        orders.refund = MagicMock()  # PSA501 advisory
+        assert orders.buy()
+
+@pytest.fixture
+def gateway():
+    from shop import gateway
+    gateway.connect = MagicMock()  # PSA501 advisory
+    return gateway
+
+def test_first_emptied():
+    orders.cache = None
+    orders.buy()
+    orders.cache = MagicMock()  # PSA501 advisory
+    assert orders.buy()
+
+def test_stopall_does_not_know_it(request):
+    request.addfinalizer(patch.stopall)
+    orders.mail = MagicMock()  # PSA501 advisory
+""",
+)
+GOOD = (
+    """
+from unittest import mock
+import pytest
+from shop import orders
+import shop.orders as same
+
+def test_finally():
+    old = orders.charge
+    orders.charge = mock.Mock()
+    try:
+        assert orders.buy()
+    finally:
+        orders.charge = old
+
+@mock.patch.object(orders, "charge")
+def test_decorated(charge):
+    orders.charge = mock.Mock()
+
+@mock.patch("shop.orders")
+def test_inside_a_mock(module):
+    orders.charge = mock.Mock()
+
+@mock.patch("shop.orders.gateway", autospec=True)
+class TestClass:
+    def test_it(self, gateway):
+        orders.gateway.connect = lambda: None
+
+def test_monkeypatched(monkeypatch):
+    monkeypatch.setattr(orders, "charge", None)
+    orders.charge = mock.Mock()
+    same.charge.retry = mock.Mock()
+
+def test_with():
+    with mock.patch.multiple("shop.orders", charge=1, refund=2):
+        orders.refund = mock.Mock()
+
+def test_mocker(mocker):
+    mocker.patch("shop.orders.charge")
+    orders.charge = mock.Mock()
+
+@pytest.fixture
+def stubbed():
+    old, orders.charge = orders.charge, mock.Mock()
+    yield
+    orders.charge = old
+
+def test_behaviour_of_a_mock():
+    orders.charge.return_value = 3
+    orders.charge.side_effect = ValueError
+
+def test_read_only():
+    with pytest.raises(AttributeError):
+        orders.Order.total = 3
+    try:
+        orders.Order.total = 3
+    except AttributeError:
+        pass
+""",
+    """
+import fixtures
+import unittest
+from unittest import mock
+from django.test import override_settings
+from django.conf import settings
+from nova import context, objects, quota
+
+class TestOpenStack(unittest.TestCase):
+    def setUp(self):
+        super().setUp()
+        self.useFixture(fixtures.MonkeyPatch("nova.quota.QUOTAS", mock.Mock()))
+        self.stub_out("nova.objects.Instance.save", lambda self: None)
+        self.quota = quota.engine
+        self.addCleanup(self._restore)
+
+    def _restore(self):
+        quota.engine = self.quota
+
+    def test_it(self):
+        quota.QUOTAS = mock.Mock()
+        quota.engine = mock.Mock()
+        objects.Instance.save = mock.Mock()
+        context = mock.Mock()
+        context.elevated = mock.Mock()
+
+    def test_cleanup(self):
+        self.addCleanup(setattr, quota, "limit", quota.limit)
+        quota.limit = mock.Mock()
+
+    def test_removal(self):
+        self.addCleanup(delattr, quota, "extra")
+        quota.extra = mock.Mock()
+
+    def test_own_reset(self):
+        self.addCleanup(quota.reset)
+        quota.driver = mock.Mock()
+
+    def test_trial(self):
+        self.patch(quota, "limit", 3)
+        quota.limit = mock.Mock()
+
+@override_settings(DEBUG=True)
+def test_settings():
+    settings.SECRET = "x"
+""",
+    """
+from unittest import mock
+import unittest
+from shop import orders
+
+class Base(unittest.TestCase):
+    def setUp(self):
+        self.charge = orders.charge
+        orders.charge = mock.Mock()
+
+    def tearDown(self):
+        orders.charge = self.charge
+
+class TestDerived(Base):
+    def test_it(self):
+        orders.charge = mock.Mock(return_value=3)
+
+class TestPatchers(unittest.TestCase):
+    def setUp(self):
+        patcher = mock.patch("shop.orders.refund")
+        patcher.start()
+        self.addCleanup(patcher.stop)
+
+    def test_it(self):
+        orders.refund = mock.Mock()
+
+class TestSetUpWritesItAnew(unittest.TestCase):
+    def setUp(self):
+        orders.provider = None
+        self.fake_gateway()
+
+    def fake_gateway(self):
+        self.stub_out("shop.orders.gateway", mock.Mock())
+
+    def test_it(self):
+        orders.provider = mock.Mock()
+
+    def test_helper(self):
+        self.fake_refund()
+        orders.refund.by = mock.Mock()
+        orders.gateway.by = mock.Mock()
+
+    def fake_refund(self):
+        self.stub_out("shop.orders.refund", mock.Mock())
+""",
+    """
+import flask
+import pytest
+from shop import orders
+
+def setup_loader_modules():
+    return {orders: {}}
+
+def test_loader():
+    orders.__salt__ = {"a": lambda: 1}
+""",
+    """
+import flask
+import pytest
+import warnings
+from shop import orders
+
+orders.configured = True
+
+def test_context_locals():
+    flask.g.user = object()
+    flask.session.token = "x"
+
+def test_reset():
+    orders.cache = None
+    orders.entries = {}
+    orders.started = False
+
+def helper():
+    orders.charge = lambda: None
+
+def test_shadowed(orders):
+    orders.charge = lambda: None
+
+def test_local():
+    orders = object()
+    orders.charge = lambda: None
+
+@pytest.mark.patched_module("gevent")
+def test_made_up_module(self):
+    self.patching.modules("gevent")
+    import gevent
+    gevent.version_info = (1, 0)
+
+def test_made_up_in_sys_modules(monkeypatch):
+    import sys
+    monkeypatch.setitem(sys.modules, "vendor", object())
+    import vendor
+    vendor.call = lambda: None
+
+def test_namespace():
+    pytest.shared = 3
+    warnings.showwarning = print
+""",
+)
+
+_CONTEXT_LOCALS = frozenset(
+    ("flask.g", "flask.session", "flask.request", "quart.g", "quart.session", "quart.request", "bottle.request")
+)
+#: Reset by pytest itself, or the browser's objects under Pyodide.
+_OTHERS = frozenset(("browser", "js", "pyodide", "pyscript", "pytest", "warnings"))
+_KNOWN_PACKAGES = frozenset(
+    """
+    aiohttp boto3 botocore certifi click cryptography django flask httpx jwt kombu ldap numpy oslo_config oslo_messaging
+    oslo_utils pandas paramiko psutil redis requests smtplib sqlalchemy tornado urllib3 yaml
+    """.split()
+)
+_OF_A_MOCK = frozenset(("return_value", "side_effect"))
+_LOADERS = frozenset(("configure_loader_modules", "setup_loader_modules"))
+
+
+def rule(module: TestModule) -> Iterator[Hit | Suspicion]:
+    if any(scope.name in _LOADERS for scope in module.root.children):
+        return  # salt replaces the attributes of the modules that it loads, and puts them back
+    for found in left(module, "attribute", "item"):
+        change = found.change
+        if _is_meant(found) and not _on_a_stand_in(module, change) and not _in_made_up_module(module, change):
+            yield _finding(module, found)
+
+
+def _is_meant(found: Left) -> bool:
+    place = found.change.place
+    owner, _, attribute = place.name.partition("[")[0].rpartition(".")
+    return not (
+        attribute in _OF_A_MOCK
+        or owner in _CONTEXT_LOCALS
+        or place.name.partition("[")[0] in _CONTEXT_LOCALS
+        or place.name.partition(".")[0] in _OTHERS
+        or place.name in ("sys.path", "sys.modules")
+    )
+
+
+def _on_a_stand_in(module: TestModule, change: Change) -> bool:
+    """What the attribute belongs to was itself replaced before, by the function or a set-up of its class."""
+    mine = change.scope.outermost
+    return any(
+        other.place.name != change.place.name
+        and other.place.holds(change.place)
+        and (scope.outermost is not mine or other.line < change.line)
+        for outer in (mine, *setups(module, change.scope))
+        for scope in outer.within()
+        for other in changes_in(module, scope)
+    )
+
+
+def _in_made_up_module(module: TestModule, change: Change) -> bool:
+    """The function imports the module itself, after it put a stand-in for it into `sys.modules`, or had that done."""
+    outer = change.scope.outermost
+    names = {change.place.name.partition(".")[0], change.place.name.rpartition(".")[0]}
+    imports = {
+        alias.name.partition(".")[0]
+        for scope in outer.within()
+        for node in scope.of(ast.Import)
+        for alias in node.names
+    }
+    imports |= {(node.module or "").partition(".")[0] for scope in outer.within() for node in scope.of(ast.ImportFrom)}
+    if names.isdisjoint(imports):
+        return False
+    return any(_stubs_modules(module, scope, call, names) for scope in outer.within() for call in scope.calls)
+
+
+def _stubs_modules(module: TestModule, scope: Scope, call: ast.Call, names: set[str]) -> bool:
+    if "module" in terminal_name(call.func).lower() or any(MODULES.holds(p) for p in replaced_by(module, scope, call)):
+        return True
+    return any(isinstance(argument, ast.Constant) and argument.value in names for argument in call.args)
+
+
+def _finding(module: TestModule, found: Left) -> Hit | Suspicion:
+    change = found.change
+    name = change.place.name
+    if change.place.area == "item" or found.weak:
+        return Suspicion(change.node, name.partition("[")[0], "changed-at-end-of-owner", found.message)
+    word = security_word(name.rpartition(".")[2])
+    return Hit(
+        change.node,
+        found.message,
+        fix=_fix(change),
+        severity=ADVISORY if word or _is_foreign(module, change.place) or _is_stand_in(module, change) else INFO,
+        security=word,
+        subject=name,
+        unless=found.unless(module),
+    )
+
+
+def _fix(change: Change) -> str:
+    written = change.node.targets[0] if isinstance(change.node, ast.Assign) else None
+    if isinstance(written, ast.Attribute):
+        return f"monkeypatch.setattr({source_of(written.value)}, {written.attr!r}, ...)"
+    return "monkeypatch.setattr or mock.patch.object"
+
+
+def _is_foreign(module: TestModule, place: Place) -> bool:
+    """A name of the standard library or of a well-known package, unless that package's own tests are read."""
+    root = place.name.partition(".")[0]
+    return root in sys.stdlib_module_names or (root in _KNOWN_PACKAGES and root not in module.path.split("/"))
+
+
+def _is_stand_in(module: TestModule, change: Change) -> bool:
+    return change.value is not None and stands_in(module, change.scope, change.value)
+
+
+CHECK = Check("PSA501", "hand-rolled-patch", DEFECT, __doc__, BAD, GOOD, rule, cwe=459)

@@ -1,0 +1,310 @@
+"""A test, set-up or fixture waits for real time to pass.
+
+It makes the suite slow on every run, and on a busy machine the thing waited for may still not have
+happened: the test then fails for no reason, or passes without having seen what it waits for.
+
+Instead: wait for the event itself with a time-out, or hand the code a clock that the test moves.
+
+A comment that explains the wait is respected: the finding becomes *info* and quotes the comment as
+acknowledged.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+
+from pytest_secaudit.model import ADVISORY, INFO, Check, Hit, Question
+from pytest_secaudit.source import Role, Scope, TestModule, dotted_name, parameter_names, terminal_name
+from pytest_secaudit.source.acknowledgement import acknowledgement
+from pytest_secaudit.source.mocks import names_used_as_stand_in, replacements, resolved_target
+from pytest_secaudit.source.restores import fixtures_asked
+from pytest_secaudit.source.sleeping import Sleep, sleeps
+
+BAD = (
+    """
+import time as t
+from time import sleep
+
+def test_expiry(cache):
+    cache.put("a", 1)
+    t.sleep(2)  # PSA701
+    assert cache.get("a") is None
+
+def wait_a_bit():
+    sleep(0.5)  # PSA701
+""",
+    """
+import asyncio
+import pytest
+
+PAUSE = 0.1 * 3
+
+@pytest.fixture
+async def server():
+    yield 1
+    await asyncio.sleep(PAUSE)  # PSA701
+
+class TestJobs:
+    def setup_method(self):
+        import time
+        time.sleep(1)  # PSA701
+
+    async def test_retry(self):
+        async def later():
+            await asyncio.sleep(0.2)  # PSA701
+        await later()
+""",
+    """
+import time
+
+def test_acknowledged(queue):
+    # the broker needs a moment to notice the lost connection
+    time.sleep(1)  # PSA701 info
+    assert queue.empty()
+
+def test_acknowledged_above(queue):
+    # A sleep is a compromise here, but it keeps the reproduction stable.
+    queue.put(1)
+    queue.put(2)
+    queue.put(3)
+    queue.put(4)
+    time.sleep(1)  # PSA701 info
+""",
+)
+GOOD = (
+    """
+import asyncio, time
+
+async def test_yields():
+    await asyncio.sleep(0)
+    time.sleep(0.001)
+
+def helper(delay):
+    time.sleep(delay)
+""",
+    """
+import time
+from unittest import mock
+
+@mock.patch("time.sleep")
+def test_patched(sleep):
+    time.sleep(5)
+
+def test_patched_inside(mocker):
+    mocker.patch("time.sleep")
+    time.sleep(5)
+
+def test_patched_by_monkeypatch(monkeypatch):
+    monkeypatch.setattr(time, "sleep", lambda s: None)
+    time.sleep(5)
+""",
+    """
+import time
+from freezegun import freeze_time
+
+@freeze_time("2020-01-01")
+def test_frozen():
+    time.sleep(5)
+""",
+    """
+import trio, trio.testing
+
+async def test_autojump(autojump_clock):
+    await trio.sleep(5)
+""",
+    """
+import asyncio, pytest, time
+
+async def test_never_elapses():
+    with pytest.raises(asyncio.TimeoutError):
+        async with asyncio.timeout(0.01):
+            await asyncio.sleep(5)
+
+async def test_cancelled():
+    async def forever():
+        try:
+            await asyncio.sleep(30)
+        except asyncio.CancelledError:
+            raise
+    task = asyncio.create_task(forever())
+    task.cancel()
+
+def test_blocks_until_it_is_killed(spawn):
+    def block():
+        time.sleep(1000000)
+    block()
+
+async def test_wait_for():
+    await asyncio.wait_for(asyncio.sleep(10), timeout=0.1)
+""",
+    """
+import time
+
+app = make()
+
+@app.task
+def slow():
+    time.sleep(3)
+
+def test_slow_handler():
+    @app.route("/")
+    def handler():
+        time.sleep(3)
+
+class SlowServer:
+    def handle(self):
+        time.sleep(3)
+""",
+    """
+import time
+
+def test_poll(job):
+    while not job.done():
+        time.sleep(0.1)
+    for _ in range(50):
+        if job.done():
+            break
+        time.sleep(0.1)
+""",
+    """
+import time
+
+class FakeTime:
+    def sleep(self, seconds):
+        pass
+
+def test_shadowed(time):
+    time.sleep(3)
+""",
+)
+
+_CLOCK_MARKS = re.compile(
+    r"freez|time_machine|travel|autojump|fake_?(time|clock|sleep)|mock_?(time|clock|sleep)|no_?sleep|patch_?sleep"
+)
+_CUTS_SHORT = re.compile(r"raises|timeout|fail_after|move_on|wait_for|cancel", re.IGNORECASE)
+
+
+def rule(module: TestModule) -> Iterator[Hit]:
+    candidates = list(sleeps(module))
+    if not candidates or _module_replaces_sleep(module):
+        return
+    stand_ins = names_used_as_stand_in(module)
+    for sleep in candidates:
+        if _on_the_tests_path(module, sleep.scope, stand_ins) and not sleep.parametrised and _elapses(module, sleep):
+            yield _hit(module, sleep)
+
+
+def _hit(module: TestModule, sleep: Sleep) -> Hit:
+    said = acknowledgement(module, sleep.scope, sleep.call)
+    root = dotted_name(sleep.call.func).partition(".")[0]
+    return Hit(
+        sleep.call,
+        f"sleeps {sleep.length} of real time",
+        fix="wait for the event itself with a time-out, or inject the clock",
+        severity=INFO if said else None,
+        acknowledged=said,
+        unless=(
+            Question("fixture-replaces", (sleep.function, *fixtures_asked(module, sleep.scope))),
+            Question("rebound", (root, module.resolve(ast.Name(root, ast.Load()), sleep.scope))),
+        ),
+    )
+
+
+def _on_the_tests_path(module: TestModule, scope: Scope, stand_ins: set[Scope]) -> bool:
+    """Whether the function runs as part of a test: not a handler that is the subject of one."""
+    if scope in stand_ins:
+        return True
+    if not scope.is_function:
+        return False
+    role = module.role(scope)
+    if role in (Role.TEST, Role.FIXTURE, Role.SETUP, Role.TEARDOWN):
+        return True
+    if list(module.decorators(scope)):
+        return False
+    owner = scope.enclosing
+    if owner is not None and owner.is_class:
+        return any(module.role(child) is not Role.HELPER for child in owner.children if child.is_function)
+    if scope.outermost is scope:
+        return True
+    return owner is not None and _calls_by_name(owner, scope.name)
+
+
+def _calls_by_name(scope: Scope, name: str) -> bool:
+    return any(isinstance(call.func, ast.Name) and call.func.id == name for call in scope.calls)
+
+
+def _elapses(module: TestModule, sleep: Sleep) -> bool:
+    scope = sleep.scope
+    return not (
+        sleep.is_forever
+        or _clock_is_moved(module, scope)
+        or _replaces_sleep(module, scope)
+        or _cut_short(scope, sleep.call)
+    )
+
+
+def _cut_short(scope: Scope, call: ast.Call) -> bool:
+    """In a loop that ends early, or inside a block that never lets the sleep come to its end."""
+    for node in scope.ancestors(call):
+        if isinstance(node, (ast.While, ast.AsyncFor)):
+            return True
+        if isinstance(node, ast.For) and any(isinstance(inner, (ast.Break, ast.Return)) for inner in ast.walk(node)):
+            return True
+        if isinstance(node, (ast.With, ast.AsyncWith)) and any(_cuts(item.context_expr) for item in node.items):
+            return True
+        if isinstance(node, ast.Call) and _CUTS_SHORT.search(terminal_name(node.func)):
+            return True
+        if isinstance(node, ast.Try) and any("Cancel" in ast.dump(h.type) for h in node.handlers if h.type):
+            return True
+    return False
+
+
+def _cuts(context: ast.expr) -> bool:
+    name = terminal_name(context.func) if isinstance(context, ast.Call) else terminal_name(context)
+    return bool(_CUTS_SHORT.search(name) or _CLOCK_MARKS.search(name))
+
+
+def _clock_is_moved(module: TestModule, scope: Scope) -> bool:
+    around: Scope | None = scope
+    while around is not None and around is not module.root:
+        if any(_CLOCK_MARKS.search(name) for name, _ in module.decorators(around)):
+            return True
+        if around.is_function and any(_CLOCK_MARKS.search(name) for name in parameter_names(around.node)):
+            return True
+        around = around.enclosing
+    return False
+
+
+def _replaces_sleep(module: TestModule, scope: Scope) -> bool:
+    """Whether the test around, or its class, replaces a sleep function."""
+    outer = scope.outermost
+    inside = set(outer.within())
+    decorated = {outer, outer.enclosing}
+    for replacement in replacements(module):
+        if not resolved_target(module, replacement).endswith(("sleep", ".time", "asyncio")):
+            continue
+        if replacement.scope in inside:
+            return True
+        if any(replacement.call is node for s in decorated if s for _, node in module.decorators(s)):
+            return True
+    return False
+
+
+def _module_replaces_sleep(module: TestModule) -> bool:
+    """An autouse fixture or a set-up of this file replaces a sleep function for all."""
+    return any(
+        resolved_target(module, replacement).endswith("sleep")
+        and (
+            module.role(replacement.scope.outermost) is Role.SETUP
+            or (
+                module.role(replacement.scope.outermost) is Role.FIXTURE
+                and module.is_autouse(replacement.scope.outermost)
+            )
+        )
+        for replacement in replacements(module)
+    )
+
+
+CHECK = Check("PSA701", "real-sleep", ADVISORY, __doc__, BAD, GOOD, rule)

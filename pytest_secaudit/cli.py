@@ -1,0 +1,205 @@
+"""``python -m pytest_secaudit check PATH...``: the rules on files, importing nothing of theirs.
+
+The settings are those of the pytest configuration file above the paths, read by pytest itself.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import os
+import platform
+import sys
+import time
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from pytest_secaudit import __version__
+from pytest_secaudit.audit import Seen, audit
+from pytest_secaudit.live import Surroundings, scopes_in_effect, settle
+from pytest_secaudit.model import Audit, NotAudited, Run
+from pytest_secaudit.options import read_settings
+from pytest_secaudit.reading import Reading, load, read
+from pytest_secaudit.redact import clean
+from pytest_secaudit.reports import json as json_report
+from pytest_secaudit.reports import terminal
+from pytest_secaudit.settings import FAIL_LEVELS, Settings
+from pytest_secaudit.source import Conventions
+from pytest_secaudit.static import surrounds
+
+FORMATS = ("text", "json")
+#: Folders that hold no tests of the project.
+_SKIPPED_FOLDERS = frozenset(("__pycache__", "build", "dist", "node_modules", "site-packages", "venv"))
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """0: nothing at the gate's level; 1: the gate failed; 2: wrong usage."""
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    for path in options.paths:
+        if not path.exists():
+            parser.error(f"there is no file or folder {path}")
+    runner = _Check(options)
+    with _only_pytest():
+        status = int(pytest.main(_pytest_arguments(options), plugins=[runner]))
+    return runner.status if status == 0 else 2
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m pytest_secaudit", description="Audit test files without running them."
+    )
+    commands = parser.add_subparsers(dest="command", required=True)
+    check = commands.add_parser("check", help="read test files and report what reading alone can tell")
+    check.add_argument("paths", nargs="+", metavar="PATH", type=Path, help="files, or folders to search for test files")
+    check.add_argument("--select", metavar="CODES", help="checks to use: codes, prefixes or names, by comma")
+    check.add_argument("--ignore", metavar="CODES", help="checks to ignore")
+    check.add_argument("--format", choices=FORMATS, default="text", help="text (default) or json")
+    check.add_argument("--fail-on", choices=FAIL_LEVELS, help="exit 1 if there is a finding at or above this level")
+    check.add_argument("-v", "--verbose", action="count", default=0, help="info findings, all places of a group")
+    return parser
+
+
+def _pytest_arguments(options: argparse.Namespace) -> list[str]:
+    given = ["-p", "pytest_secaudit.plugin", "-p", "no:terminal", "--noconftest", "--no-secaudit"]
+    # The user's plugins are not loaded here, so neither their options nor strictness about them apply.
+    for key in ("addopts", "required_plugins", "strict", "strict_config", "strict_markers"):
+        given += ["-o", f"{key}={'false' if key.startswith('strict') else ''}"]
+    if options.select:
+        given.append(f"--secaudit-select={options.select}")
+    if options.ignore:
+        given.append(f"--secaudit-ignore={options.ignore}")
+    if options.fail_on:
+        given.append(f"--secaudit-fail-on={options.fail_on}")
+    return [*given, "--", *(str(path) for path in options.paths)]
+
+
+@contextmanager
+def _only_pytest() -> Iterator[None]:
+    """No installed plugin is loaded, and no option comes from the environment."""
+    changed = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_ADDOPTS": "", "PYTEST_PLUGINS": ""}
+    before = {name: os.environ.get(name) for name in changed}
+    os.environ.update(changed)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+class _Check:
+    """Takes the place of pytest's main: the configuration is read, nothing is collected."""
+
+    def __init__(self, options: argparse.Namespace) -> None:
+        self.options = options
+        self.status = 0
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_cmdline_main(self, config: pytest.Config) -> int:
+        started = time.perf_counter()
+        settings = replace(read_settings(config), reports=())
+        conventions = Conventions(tuple(config.getini("python_functions")))
+        files = list(_test_files(self.options.paths, config.getini("python_files")))
+        readings, missing = _read_all(files, config.rootpath, settings, conventions)
+        result = audited(readings, missing, settings, time.perf_counter() - started)
+        _print(result, self.options)
+        self.status = 1 if result.gate.failed else 0
+        return 0
+
+
+def _test_files(paths: Iterable[Path], patterns: Sequence[str]) -> Iterator[Path]:
+    """The files given, and below the folders given those that pytest would look at, with every conftest."""
+    for path in paths:
+        if path.is_dir():
+            yield from sorted(_below(path, (*patterns, "conftest.py")))
+        else:
+            yield path
+
+
+def _below(folder: Path, patterns: Sequence[str]) -> Iterator[Path]:
+    for where, folders, files in os.walk(folder):
+        folders[:] = [name for name in folders if name not in _SKIPPED_FOLDERS and not name.startswith(".")]
+        yield from (Path(where, name) for name in files if any(Path(name).match(pattern) for pattern in patterns))
+
+
+def _read_all(
+    files: Iterable[Path], root: Path, settings: Settings, conventions: Conventions
+) -> tuple[list[Reading], list[NotAudited]]:
+    readings: dict[str, Reading] = {}
+    missing: list[NotAudited] = []
+    for file in dict.fromkeys(files):
+        relative = clean(Path(os.path.relpath(file, root)).as_posix())
+        try:
+            readings[relative] = read(load(file), relative, settings.catalogue, conventions)
+        except OSError as error:
+            missing.append(NotAudited(relative, f"cannot be read: {error.strerror or error}"))
+    surroundings = [*readings.values(), *_conftests_above(files, root, readings, settings, conventions)]
+    return [_settled(reading, surroundings) for reading in readings.values()], missing
+
+
+def _conftests_above(
+    files: Iterable[Path], root: Path, known: Collection[str], settings: Settings, conventions: Conventions
+) -> Iterator[Reading]:
+    """The conftests above the files, where they were not asked for: not reported, but their fixtures count."""
+    folders = {folder for file in files for folder in file.resolve().parents if folder.is_relative_to(root)}
+    for folder in sorted(folders):
+        conftest = folder / "conftest.py"
+        relative = conftest.relative_to(root).as_posix()
+        if relative not in known and conftest.is_file():
+            yield read(load(conftest), relative, settings.catalogue, conventions)
+
+
+def _settled(reading: Reading, every: Sequence[Reading]) -> Reading:
+    near = [other for other in every if other.path == reading.path or surrounds(other.path, reading.path)]
+    fixtures = [fixture for other in near for fixture in other.fixtures]
+    around = Surroundings(
+        fixture_replacements={fixture.name: fixture.replaces for fixture in fixtures},
+        autouse=tuple(fixture.name for fixture in fixtures if fixture.autouse),
+        restores=tuple((other.path, fact) for other in near for fact in other.restores),
+        fixture_scopes=scopes_in_effect(reading.path, near),
+    )
+    return settle(reading, around)
+
+
+def audited(readings: Sequence[Reading], missing: Sequence[NotAudited], settings: Settings, seconds: float) -> Audit:
+    """The audit of files that were only read."""
+    run = Run(
+        python=platform.python_version(),
+        pytest=pytest.__version__,
+        depth="static",
+        workers=0,
+        workers_lost=(),
+        duration_s=round(seconds, 3),
+        audit_s=round(seconds, 3),
+        complete=False,
+        exit_status=0,
+        collect_only=True,
+    )
+    seen = Seen(
+        readings=tuple(sorted(readings, key=lambda reading: reading.path)),
+        not_audited=tuple(missing),
+        collected=sum(reading.tests for reading in readings),
+        outcomes={},
+        markers=(),
+        run=run,
+        today=datetime.date.today(),  # noqa: DTZ011 - the user's own calendar
+    )
+    return audit(seen, settings, __version__)
+
+
+def _print(result: Audit, options: argparse.Namespace) -> None:
+    if options.format == "json":
+        sys.stdout.write(json_report.render(result))
+        return
+    width = int(os.environ.get("COLUMNS") or 80)
+    for line in terminal.summary(result, options.verbose, width):
+        print(line.text)
+    if result.gate.reason:
+        print(result.gate.reason)

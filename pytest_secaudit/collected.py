@@ -1,0 +1,241 @@
+"""What pytest's collection knows: which files matter, what is in effect for each test."""
+
+from __future__ import annotations
+
+import inspect
+import os
+import sys
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from pytest_secaudit.live import classes_of, is_module, module_name_of, names_of
+from pytest_secaudit.model import NotAudited
+from pytest_secaudit.redact import clean
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A file to read, with the module it became."""
+
+    path: Path
+    relative: str
+    module: ModuleType | None
+
+
+@dataclass(slots=True)
+class Collected:
+    """The files behind the items of one process.
+
+    Attributes:
+        files: relative path -> file, in the order of collection.
+        of_item: test id -> the relative paths that its test stands on, its own file first.
+        companions: relative path -> the relative paths that its tests stand on, all together.
+        fixtures_in_effect: relative path -> qualified name of a function -> names of its fixtures.
+        items: relative path -> the items whose test function stands there.
+        not_audited: what cannot be read, and why.
+    """
+
+    files: dict[str, File] = field(default_factory=dict)
+    of_item: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    companions: dict[str, dict[str, None]] = field(default_factory=lambda: defaultdict(dict))
+    fixtures_in_effect: dict[str, dict[str, set[str]]] = field(default_factory=lambda: defaultdict(dict))
+    items: dict[str, list[pytest.Function]] = field(default_factory=lambda: defaultdict(list))
+    not_audited: set[NotAudited] = field(default_factory=set)
+
+
+class Collector:
+    """Finds the files behind items; remembers what it found per folder, class and fixture."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._root = config.rootpath
+        self._real_root = Path(os.path.realpath(config.rootpath))
+        self._manager = config.pluginmanager
+        self._loaded_conftests: dict[str, ModuleType] = {}
+        self._conftests: dict[Path, tuple[str, ...]] = {}
+        self._bases: dict[int, tuple[str, ...]] = {}
+        self._fixture_files: dict[int, str | None] = {}
+        self._module_files: dict[str, str | None] = {}
+        self._relatives: dict[str, str] = {}
+        self._real_files: dict[str, str] = {}
+        self._own_packages: set[str] = set()
+        self.found = Collected()
+
+    def add(self, items: Iterable[pytest.Item]) -> None:
+        """Take these items in."""
+        items = list(items)
+        self._loaded_conftests.update(_conftest_modules(self._manager))
+        self._own_packages.update(filter(None, map(_package_of, items)))
+        for item in items:
+            try:
+                if isinstance(item, pytest.Function):
+                    self._add(item)
+                else:
+                    self._set_aside(item)
+            except Exception as error:  # an item of a kind that nobody has thought of: the others go on
+                reason = clean(f"the audit failed here: {type(error).__name__}: {error}")
+                self.found.not_audited.add(NotAudited(clean(item.nodeid.partition("::")[0]), reason))
+
+    def _set_aside(self, item: pytest.Item) -> None:
+        kind = "doctests" if "doctest" in type(item).__name__.lower() else f"items of type {type(item).__name__}"
+        self.found.not_audited.add(NotAudited(self.relative(str(item.path)), clean(f"{kind} are not read")))
+
+    def _add(self, item: pytest.Function) -> None:
+        own = self._file(str(item.path), item.module)
+        paths = [own, *self._conftests_above(item.path)]
+        if item.cls is not None:
+            paths += self._base_files(item.cls)
+        paths += self._fixture_modules(item)
+        function = _unwrapped(item.function)
+        path = self._code_file(function) or own
+        paths = list(dict.fromkeys((*paths, path)))
+        self.found.of_item[item.nodeid] = tuple(paths)
+        for file in {own, path}:
+            self.found.companions[file].update(dict.fromkeys(paths))
+        qualname = text_attribute(function, "__qualname__") or item.originalname
+        self.found.fixtures_in_effect[path].setdefault(qualname, set()).update(item.fixturenames)
+        self.found.items[path].append(item)
+
+    def _file(self, path: str, module: ModuleType | None) -> str:
+        relative = self.relative(path)
+        first = self._real_files.setdefault(_real(path), relative)
+        if first != relative:  # a link: read once, under the name that was met first
+            self.found.not_audited.add(NotAudited(relative, f"is the same file as {first}"))
+            return first
+        known = self.found.files.get(relative)
+        if known is None or known.module is None:
+            self.found.files[relative] = File(Path(path), relative, module)
+        return relative
+
+    def relative(self, path: str) -> str:
+        """The path relative to the rootdir, with ``/``."""
+        known = self._relatives.get(path)
+        if known is None:
+            known = self._relatives[path] = clean(_relative(path, self._root, self._real_root))
+        return known
+
+    # --- the files around a test
+
+    def _conftests_above(self, path: Path) -> tuple[str, ...]:
+        folder = path.parent
+        known = self._conftests.get(folder)
+        if known is None:
+            known = self._conftests[folder] = tuple(self._find_conftests(folder))
+        return known
+
+    def _find_conftests(self, folder: Path) -> Iterator[str]:
+        for above in (folder, *folder.parents):
+            conftest = str(above / "conftest.py")
+            if conftest in self._loaded_conftests:
+                yield self._file(conftest, self._loaded_conftests[conftest])
+            if above == self._root:
+                return
+
+    def _base_files(self, cls: type) -> tuple[str, ...]:
+        known = self._bases.get(id(cls))  # classes of items live as long as the session
+        if known is None:
+            names = [module_name_of(base) for base in classes_of(cls)[:-1]]
+            files = (self._module_file(name) for name in dict.fromkeys(names) if name)
+            known = self._bases[id(cls)] = tuple(file for file in files if file)
+        return known
+
+    def _module_file(self, name: str) -> str | None:
+        if name not in self._module_files:
+            module = sys.modules.get(name)
+            path = names_of(module).get("__file__")
+            ours = isinstance(path, str) and path.endswith(".py") and self._is_ours(path)
+            self._module_files[name] = self._file(path, module) if ours and isinstance(path, str) else None
+        return self._module_files[name]
+
+    def _fixture_modules(self, item: pytest.Function) -> Iterator[str]:
+        for definition in _fixture_definitions(item):
+            key = id(definition)  # definitions live as long as the session
+            if key not in self._fixture_files:
+                self._fixture_files[key] = self._code_file(definition.func)
+            file = self._fixture_files[key]
+            if file:
+                yield file
+
+    def _code_file(self, function: object) -> str | None:
+        name = text_attribute(function, "__module__")
+        return self._module_file(name) if name else None
+
+    def _is_ours(self, path: str) -> bool:
+        """Under the rootdir, and not an installed package that merely lives there (a virtualenv)."""
+        real = Path(_real(path))
+        if not real.is_relative_to(self._real_root):
+            return False
+        inside = real.relative_to(self._real_root).parts
+        if "site-packages" in inside or "dist-packages" in inside:
+            return False
+        if {"site-packages", "dist-packages"} & set(self._real_root.parts):
+            return inside[0].removesuffix(".py") in self._own_packages
+        return True
+
+
+def _fixture_definitions(item: pytest.Function) -> Iterator[pytest.FixtureDef[object]]:
+    # pytest has no public way from an item to its fixture definitions before they are set up.
+    # Without this private attribute, fixtures outside conftest files are not read: less, not wrong.
+    info = getattr(item, "_fixtureinfo", None)
+    by_name: Mapping[str, Iterable[pytest.FixtureDef[object]]] = getattr(info, "name2fixturedefs", {})
+    for definitions in by_name.values():
+        yield from definitions
+
+
+def _conftest_modules(manager: pytest.PytestPluginManager) -> Iterator[tuple[str, ModuleType]]:
+    """The conftests loaded by now, by the path that pytest registers them under."""
+    for name, plugin in manager.list_name_plugin():
+        if is_module(plugin) and os.path.basename(name) == "conftest.py":
+            yield name, plugin  # type: ignore[misc]
+
+
+def _package_of(item: pytest.Item) -> str:
+    """The top-level package that a test function is in."""
+    try:
+        name = names_of(item.module).get("__name__") if isinstance(item, pytest.Function) else None
+    except Exception:  # the item will be set aside when it is looked at
+        return ""
+    return name.partition(".")[0] if isinstance(name, str) else ""
+
+
+def text_attribute(found: object, name: str) -> str | None:
+    """An attribute that should be text, of a stranger's object."""
+    try:
+        value = getattr(found, name, None)
+    except Exception:  # a callable object with a mind of its own
+        return None
+    return value if isinstance(value, str) else None
+
+
+def _real(path: str) -> str:
+    try:
+        return os.path.realpath(path)
+    except (OSError, ValueError):  # a loop of links, a null byte
+        return path
+
+
+def _unwrapped(function: object) -> object:
+    try:
+        return inspect.unwrap(function)  # type: ignore[arg-type]
+    except Exception:  # a cycle, or an object with a mind of its own
+        return function
+
+
+def _relative(path: str, root: Path, real_root: Path) -> str:
+    for base in (root, real_root):  # the rootdir may be named by a link
+        try:
+            return Path(path).relative_to(base).as_posix()
+        except ValueError:
+            pass
+    parts = Path(path).parts
+    for marker in ("site-packages", "dist-packages"):
+        if marker in parts:
+            return "/".join(("<site-packages>", *parts[parts.index(marker) + 1 :]))
+    try:
+        return Path(os.path.relpath(path, root)).as_posix()
+    except ValueError:  # another drive
+        return Path(path).as_posix()

@@ -1,0 +1,48 @@
+"""``--secaudit-list`` and ``--secaudit-explain``: the checks, told in the terminal."""
+
+from __future__ import annotations
+
+import pytest
+
+from pytest_secaudit.catalogue import UnknownCode, one
+from pytest_secaudit.checks import built_in
+from pytest_secaudit.model import Check
+
+
+def main(config: pytest.Config) -> int:
+    """Print what was asked for; 0, or a usage error for an unknown code."""
+    if config.option.secaudit_list:
+        print(listing(built_in()))
+        return 0
+    try:
+        check = one(config.option.secaudit_explain, built_in())
+    except UnknownCode as error:
+        raise pytest.UsageError(f"--secaudit-explain: {error}") from None
+    print(page(check, examples=2), end="")
+    return 0
+
+
+def listing(checks: tuple[Check, ...]) -> str:
+    """One line per check."""
+    width = max(len(check.name) for check in checks)
+    return "\n".join(f"{c.code}  {c.name:<{width}}  {c.severity.word:<8}  {c.summary}" for c in checks)
+
+
+def page(check: Check, examples: int | None = None) -> str:
+    """The check's page in Markdown: what, why, what to do, and its first examples (all of them by default)."""
+    lines = [f"# {check.code} {check.name}", "", f"*{check.severity.word}*, since {check.since}"]
+    if check.cwe:
+        lines[-1] += f", [CWE-{check.cwe}](https://cwe.mitre.org/data/definitions/{check.cwe}.html)"
+    lines += ["", check.page.strip(), ""]
+    for title, sources in (("Reported", check.bad), ("Not reported", check.good)):
+        if sources:
+            lines += [f"## {title}", ""]
+            for example in sources[:examples]:
+                lines += ["```python", example.strip("\n"), "```", ""]
+    lines += [
+        "## Ignoring it",
+        "",
+        f"`# secaudit: ignore[{check.code}] why` at the end of the line, or on a line of its own above it.",
+        "",
+    ]
+    return "\n".join(lines)

@@ -1,0 +1,296 @@
+"""The words of the audit: small frozen values that every other module speaks.
+
+Nothing here knows pytest, files or the running process.
+"""
+
+from __future__ import annotations
+
+import ast
+import enum
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from pytest_secaudit.source import TestModule
+
+
+class Severity(enum.IntEnum):
+    """How much a finding matters; a gate compares them by order."""
+
+    INFO = 1
+    ADVISORY = 2
+    DEFECT = 3
+
+    @property
+    def word(self) -> str:
+        """The word users read and write: ``defect``, ``advisory`` or ``info``."""
+        return self.name.lower()
+
+
+DEFECT = Severity.DEFECT
+ADVISORY = Severity.ADVISORY
+INFO = Severity.INFO
+
+Evidence = Literal["suspected", "confirmed", "not-reached", "cleared"]
+Status = Literal["new", "ignored", "expected", "baselined"]
+OwnerKind = Literal["test", "fixture", "setup", "import", "window", "outside"]
+
+#: The first digit of a code is its dimension, in the words of the founding reviews.
+DIMENSIONS: Mapping[int, str] = {
+    0: "conclusion",
+    1: "mock and test environment",
+    2: "exception and error handling",
+    3: "data handling, logging and input",
+    4: "configuration and settings",
+    5: "patch and mock use",
+    6: "resource allocation and clean-up",
+    7: "sleep and synchronisation",
+    8: "mocking of critical functions",
+    9: "API and service handling",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """Something a file alone cannot tell, to be asked of live objects where there are any.
+
+    ``kind`` names the question (`pytest_secaudit.live` answers them), ``args`` are plain
+    strings, so that an unanswered question can wait in the cache.
+    """
+
+    kind: str
+    args: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """What a rule yields: a place, what is wrong there, and what to do about it.
+
+    Attributes:
+        node: the node to point at (any `ast` node with a position).
+        message: one line, lower case, with nothing in it that varies from run to run.
+        fix: one line naming the user's own code where that is possible.
+        severity: where it differs from the check's default.
+        security: the security word that the place is about, if any.
+        subject: what is changed, as the run will name it (``os.environ['TZ']``, ``shop.orders.charge``).
+        acknowledged: the user's own comment that explains the place: ``188-189: text``.
+        unless: the hit is dropped when live objects answer one of these with yes.
+        only_if: the hit is dropped unless live objects answer each of these with yes.
+    """
+
+    node: ast.AST
+    message: str
+    fix: str = ""
+    severity: Severity | None = None
+    security: str | None = None
+    subject: str | None = None
+    acknowledged: str | None = None
+    unless: tuple[Question, ...] = ()
+    only_if: tuple[Question, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Suspicion:
+    """What a rule hands to the run instead of reporting it: too weak to say, worth to watch.
+
+    Attributes:
+        node: the place that will be named if the run confirms it.
+        subject: what to watch, as the run will name it (``shop.orders.charge``).
+        confirmed_by: what in the run makes it a finding, in words of the ledger
+            (``changed-at-end-of-owner``, ``patch-open-at-end-of-owner``, ``line-not-reached``).
+        message: the message of the finding it would become.
+    """
+
+    node: ast.AST
+    subject: str
+    confirmed_by: str
+    message: str
+
+
+Rule = Callable[["TestModule"], "Iterable[Hit | Suspicion]"]
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One hazard: its code, its page and examples, and the rule that suspects it.
+
+    Attributes:
+        code: ``PSA`` and three digits; the first digit is the dimension.
+        name: kebab-case, and says what is wrong.
+        severity: the level of a finding that says nothing else.
+        page: the documentation in Markdown; its first line is the summary.
+        bad: sources in which the check must report exactly the lines marked ``# CODE``.
+        good: sources in which it must stay silent; every known trap is one of them.
+        rule: reads a module and yields hits; None where the engine itself reports.
+        cwe: the weakness in the Common Weakness Enumeration that the hazard is nearest to.
+        since: the first version that has the check.
+    """
+
+    code: str
+    name: str
+    severity: Severity
+    page: str
+    bad: tuple[str, ...] = ()
+    good: tuple[str, ...] = ()
+    rule: Rule | None = None
+    cwe: int | None = None
+    since: str = "0.1.0"
+
+    @property
+    def dimension(self) -> int:
+        return int(self.code[3])
+
+    @property
+    def summary(self) -> str:
+        return self.page.strip().partition("\n")[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A line of a file; ``path`` is relative to the rootdir, with ``/``."""
+
+    path: str
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """Whose code is meant: a test, a fixture (with its scope), a set-up, an import."""
+
+    kind: OwnerKind
+    id: str
+    path: str
+    line: int
+    scope: str | None = None
+    plugin: str | None = None
+    ids: tuple[str, ...] = ()
+    written_at: Place | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One hazard at one place, with its owners, its evidence and what became of it."""
+
+    code: str
+    name: str
+    severity: Severity
+    message: str
+    path: str
+    line: int
+    column: int
+    end_line: int
+    owner: Owner
+    fingerprint: str
+    evidence: Evidence = "suspected"
+    status: Status = "new"
+    reason: str | None = None
+    security: str | None = None
+    cwe: int | None = None
+    fix: str = ""
+    owners: tuple[Owner, ...] = ()
+    subject: str | None = None
+    written_at: Place | None = None
+    acknowledged: str | None = None
+    seen_by: tuple[str, ...] = ()
+    victims: tuple[str, ...] = ()
+    try_command: str | None = None
+    cause: str = ""
+    detail: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def dimension(self) -> int:
+        return int(self.code[3])
+
+    @property
+    def order(self) -> tuple[object, ...]:
+        """Worst first, then by code and place: the order of every report."""
+        return (-self.severity, self.code, self.path, self.line, self.column, self.message)
+
+
+@dataclass(frozen=True, slots=True)
+class NotAudited:
+    """A file or item that could not be read, and why."""
+
+    path: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """What the run was asked to fail on, and whether it did."""
+
+    fail_on: str = "none"
+    failed: bool = False
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DimensionCount:
+    """How much of one dimension was examined, and what was found there."""
+
+    digit: int
+    name: str
+    examined: int
+    defect: int
+    advisory: int
+    info: int
+    cleared: int
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """How the tests were run. Durations are seconds."""
+
+    python: str
+    pytest: str
+    depth: str
+    workers: int
+    workers_lost: tuple[str, ...]
+    duration_s: float
+    audit_s: float
+    complete: bool
+    exit_status: int
+    collect_only: bool
+
+
+@dataclass(frozen=True, slots=True)
+class EvidenceSummary:
+    """What was looked at, so that "nothing found" and "nothing looked at" differ."""
+
+    modules: int
+    tests_collected: int
+    tests_run: int
+    tests_skipped: int
+    tests_with_a_check: int | None
+    fixtures: int
+    checks: tuple[str, ...]
+    watchers: Mapping[str, str]
+    not_audited: tuple[NotAudited, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Conclusion:
+    """The verdict in one word group and one sentence, and what it rests on."""
+
+    verdict: str
+    text: str
+    security: str
+    dimensions: tuple[DimensionCount, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Audit:
+    """The whole result; a report is a pure function of it."""
+
+    version: str
+    run: Run
+    evidence: EvidenceSummary
+    conclusion: Conclusion
+    gate: Gate
+    findings: tuple[Finding, ...]
+    cleared: tuple[Finding, ...] = ()
+
+    def having(self, status: Status) -> tuple[Finding, ...]:
+        """The findings of one status, worst first."""
+        return tuple(finding for finding in self.findings if finding.status == status)

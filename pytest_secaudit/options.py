@@ -1,0 +1,113 @@
+"""From pytest's options and ini values to `Settings`; every wrong value is a usage error that names itself."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from pytest_secaudit.checks import built_in
+from pytest_secaudit.settings import (
+    BadSetting,
+    ReportTarget,
+    Settings,
+    parse_codes,
+    parse_expected,
+    parse_level,
+    parse_per_file_ignore,
+    parse_report,
+    selected,
+)
+
+
+def read_settings(config: pytest.Config) -> Settings:
+    """The settings of this run.
+
+    Raises:
+        pytest.UsageError: for the first wrong value.
+    """
+    try:
+        return _settings(config)
+    except BadSetting as error:
+        raise pytest.UsageError(str(error)) from None
+
+
+def _settings(config: pytest.Config) -> Settings:
+    catalogue = built_in()
+    option = config.option
+    select_name, select = _either(config, "select")
+    level_name, level = "--secaudit-fail-on", option.secaudit_fail_on
+    if level is None:
+        level_name, level = "secaudit_fail_on", _text(config, "secaudit_fail_on") or "none"
+    return Settings(
+        checks=selected(select_name, select, catalogue),
+        ignored=parse_codes("secaudit_ignore", _lines(config, "secaudit_ignore"), catalogue)
+        | parse_codes("--secaudit-ignore", option.secaudit_ignore or (), catalogue),
+        per_file_ignores=tuple(
+            parse_per_file_ignore("secaudit_per_file_ignores", line, catalogue)
+            for line in _lines(config, "secaudit_per_file_ignores")
+        ),
+        expected=tuple(
+            parse_expected("secaudit_expected", line, catalogue) for line in _lines(config, "secaudit_expected")
+        ),
+        fail_on=parse_level(level_name, level),
+        reports=_reports(config),
+        suppress=not option.secaudit_no_suppress,
+        catalogue=catalogue,
+    )
+
+
+def _either(config: pytest.Config, name: str) -> tuple[str, list[str]]:
+    """The option if it was given, else the ini value, with its name."""
+    given: list[str] | None = getattr(config.option, f"secaudit_{name}")
+    if given:
+        return f"--secaudit-{name}", given
+    return f"secaudit_{name}", _lines(config, f"secaudit_{name}")
+
+
+def _lines(config: pytest.Config, name: str) -> list[str]:
+    values = config.getini(name)
+    return [line.strip() for line in values if line.strip()]
+
+
+def _text(config: pytest.Config, name: str) -> str:
+    return str(config.getini(name) or "").strip()
+
+
+# --- reports
+
+
+def _reports(config: pytest.Config) -> tuple[ReportTarget, ...]:
+    given: list[str] = config.option.secaudit_report or []
+    setting, values, folder = "--secaudit-report", given, config.invocation_params.dir
+    if not given:
+        setting, values = "secaudit_report", _lines(config, "secaudit_report")
+        folder = config.inipath.parent if config.inipath else config.rootpath
+    targets = tuple(parse_report(setting, value, folder) for value in values)
+    if not hasattr(config, "workerinput"):  # a worker writes no report
+        for value, target in zip(values, targets, strict=True):
+            _check_writable(setting, value, target)
+    return targets
+
+
+def _check_writable(setting: str, value: str, target: ReportTarget) -> None:
+    """Find out now, not after an hour of tests; missing folders are made."""
+    try:
+        target.path.parent.mkdir(parents=True, exist_ok=True)
+        if target.path.is_dir():
+            raise IsADirectoryError(21, "it is a folder")
+        _try_to_write(target.path)
+    except OSError as error:
+        why = error.strerror or str(error)
+        raise BadSetting(setting, value, f"it cannot be written: {why}") from None
+
+
+def _try_to_write(path: Path) -> None:
+    if path.exists():
+        with open(path, "ab"):
+            return
+    handle, scratch = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    os.close(handle)
+    os.unlink(scratch)

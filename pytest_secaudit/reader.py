@@ -1,0 +1,71 @@
+"""Reads files once per process, through the cache, and keeps what they said."""
+
+from __future__ import annotations
+
+import gc
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from types import ModuleType
+
+from pytest_secaudit.cache import ReadingCache, content_hash
+from pytest_secaudit.model import Check
+from pytest_secaudit.reading import Reading, load, read
+from pytest_secaudit.redact import clean
+from pytest_secaudit.source import Conventions
+
+_clock = time.perf_counter  # tests freeze and fake the clock; ours must go on
+
+
+class Reader:
+    """The readings of this process, by path.
+
+    Attributes:
+        seconds: time spent reading so far.
+    """
+
+    def __init__(self, checks: Iterable[Check], conventions: Conventions, cache: ReadingCache) -> None:
+        self._checks = tuple(checks)
+        self._conventions = conventions
+        self._cache = cache
+        self.seconds = 0.0
+        self.readings: dict[str, Reading] = {}
+
+    def read(self, path: Path, relative: str, module: ModuleType | None = None) -> Reading:
+        """The reading of one file, made now or known already. Never raises."""
+        known = self.readings.get(relative)
+        if known is None:
+            start = _clock()
+            collects = gc.isenabled()  # a tree is thousands of objects, and none of them is garbage yet
+            gc.disable()
+            try:
+                known = self.readings[relative] = self._read(path, relative, module)
+            finally:
+                if collects:
+                    gc.enable()
+            self.seconds += _clock() - start
+        return known
+
+    def _read(self, path: Path, relative: str, module: ModuleType | None) -> Reading:
+        try:
+            data = _bytes_of(path, module)
+        except Exception as error:  # an OSError, or whatever a foreign loader raises
+            reason = getattr(error, "strerror", None) or error
+            return Reading(relative, error=clean(f"cannot be read: {reason}"))
+        digest = content_hash(data)
+        reading = self._cache.get(relative, digest)
+        if reading is None:
+            reading = read(data, relative, self._checks, self._conventions)
+            self._cache.put(digest, reading)
+        return reading
+
+
+def _bytes_of(path: Path, module: ModuleType | None) -> bytes:
+    try:
+        return load(path)
+    except (FileNotFoundError, NotADirectoryError):
+        loader = getattr(getattr(module, "__spec__", None), "loader", None)
+        get_data = getattr(loader, "get_data", None)  # a module inside a zip file
+        if get_data is None:
+            raise
+        return bytes(memoryview(get_data(str(path))))  # raises for anything but bytes

@@ -1,0 +1,1 @@
+"""The reports: one pure function of an `Audit` each."""

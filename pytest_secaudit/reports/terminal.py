@@ -1,0 +1,209 @@
+"""The terminal summary: what to do first, in the fewest lines that say it."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from pytest_secaudit.conclusion import plural
+from pytest_secaudit.model import ADVISORY, DEFECT, INFO, Audit, Finding, Severity
+from pytest_secaudit.policy import count_by_level
+
+MAX_DEFECT_BLOCKS = 20
+MAX_ADVISORY_GROUPS = 5
+MAX_PLACES = 3
+_INDENT = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of output and how it is marked up (``red``, ``yellow``, ``bold`` or nothing)."""
+
+    text: str
+    markup: str = ""
+
+
+def summary(audit: Audit, verbosity: int, width: int) -> list[Line]:
+    """The lines of the section under its title, at verbosity 0 (default), 1 (``-v``) or 2 (``-vv``)."""
+    return [line for part in _parts(audit, verbosity, width) for line in part]
+
+
+def one_line(audit: Audit) -> str:
+    """What ``-q`` prints."""
+    shown = f"audit: {audit.conclusion.text}"
+    aside = _aside(audit)
+    return f"{shown} ({aside})" if aside else shown
+
+
+def _parts(audit: Audit, verbosity: int, width: int) -> Iterator[Iterable[Line]]:
+    new = audit.having("new")
+    yield _opening(audit, width)
+    yield _defects([f for f in new if f.severity is DEFECT], verbosity, width)
+    brief = audit.run.collect_only
+    yield _groups([f for f in new if f.severity is ADVISORY], verbosity, width, brief=brief)
+    if verbosity >= 1:
+        yield _groups([f for f in new if f.severity is INFO], verbosity, width, brief=brief)
+    if verbosity >= 2:
+        yield _suppressed([f for f in audit.findings if f.status != "new"], width)
+    yield _not_judged(audit, verbosity, width)
+    yield _closing(audit, new, verbosity, width)
+
+
+def _opening(audit: Audit, width: int) -> Iterator[Line]:
+    evidence = audit.evidence
+    if not evidence.modules:
+        return
+    if audit.run.collect_only:
+        read = f"{plural(evidence.tests_collected, 'test')} in {plural(evidence.modules, 'module')}"
+        verb = "was" if evidence.tests_collected == 1 else "were"
+        yield from _wrapped(f"nothing was run: {read} {verb} read, none was watched", width)
+
+
+# --- findings
+
+
+def _defects(findings: Sequence[Finding], verbosity: int, width: int) -> Iterator[Line]:
+    blocks = _by_cause(findings)
+    shown = blocks if verbosity >= 1 else blocks[:MAX_DEFECT_BLOCKS]
+    for block in shown:
+        yield from _block(block, verbosity, width)
+    left = sum(len(block) for block in blocks[len(shown) :])
+    if left:
+        yield Line(f"{plural(left, 'more defect')}: -v")
+
+
+def _by_cause(findings: Sequence[Finding]) -> list[list[Finding]]:
+    blocks: dict[tuple[str, str], list[Finding]] = {}
+    for finding in findings:
+        blocks.setdefault((finding.code, finding.cause), []).append(finding)
+    return list(blocks.values())
+
+
+def _block(block: Sequence[Finding], verbosity: int, width: int) -> Iterator[Line]:
+    first = block[0]
+    yield from _head(first, f"{first.path}:{first.line}", width)
+    yield from _body(first.message, width)
+    others = block[1:] if verbosity >= 1 else block[1:MAX_PLACES]
+    for other in others:
+        yield from _body(f"also {other.path}:{other.line}", width)
+    left = len(block) - 1 - len(others)
+    if left:
+        yield from _body(f"{plural(left, 'more place')}: -v", width)
+    if first.acknowledged:
+        yield from _body(f"acknowledged at {first.acknowledged}", width)
+    elif first.fix:  # whoever explains a wait has thought of the usual remedy
+        yield from _body(f"fix: {first.fix}", width)
+
+
+def _groups(findings: Sequence[Finding], verbosity: int, width: int, *, brief: bool) -> Iterator[Line]:
+    groups: dict[str, list[Finding]] = {}
+    for finding in findings:
+        groups.setdefault(finding.code, []).append(finding)
+    ordered = sorted(groups.values(), key=lambda group: (-len(group), group[0].code))
+    shown = ordered if verbosity >= 1 else ordered[:MAX_ADVISORY_GROUPS]
+    for group in shown:
+        yield from _group(group, verbosity, width, brief=brief)
+    left = sum(len(group) for group in ordered[len(shown) :])
+    if left:
+        yield Line(f"{plural(left, 'more advisory')}: -v")
+
+
+def _group(group: Sequence[Finding], verbosity: int, width: int, *, brief: bool) -> Iterator[Line]:
+    if len(group) == 1:
+        yield from _block(group, verbosity, width)
+        return
+    files = len({finding.path for finding in group})
+    places = f"{plural(len(group), 'place')} in {plural(files, 'file')}"
+    unknown = " (time not known)" if group[0].code == "PSA701" and group[0].evidence == "suspected" else ""
+    if brief and verbosity < 1 and len(group) > MAX_PLACES:
+        yield from _head(group[0], f"{places}{unknown}: -v", width)
+        return
+    yield from _head(group[0], f"{places}{unknown}", width)
+    shown = group if verbosity >= 1 else group[:MAX_PLACES]
+    for finding in shown:
+        said = f" (acknowledged at {finding.acknowledged})" if finding.acknowledged else ""
+        yield from _body(f"{finding.path}:{finding.line}  {finding.message}{said}", width)
+    if len(group) > len(shown):
+        yield from _body(f"{len(group) - len(shown):,} more: -v", width)
+    fix = next((finding.fix for finding in group if finding.fix and not finding.acknowledged), "")
+    yield from _body(f"fix: {fix}" if fix else "", width)
+
+
+def _suppressed(findings: Sequence[Finding], width: int) -> Iterator[Line]:
+    for finding in findings:
+        yield Line(f"{finding.status:<9} {finding.code} {finding.name}   {finding.path}:{finding.line}")
+        yield from _body(finding.reason or "", width)
+
+
+_COLOUR = {DEFECT: "red", ADVISORY: "yellow", INFO: "cyan"}
+
+
+def _head(finding: Finding, where: str, width: int) -> Iterator[Line]:
+    level = "suspected" if finding.evidence == "suspected" else finding.severity.word
+    start = f"{level:<{_INDENT}}{finding.code} {finding.name}"
+    colour = _COLOUR[finding.severity]
+    if len(start) + 3 + len(where) <= width:
+        yield Line(f"{start}   {where}", colour)
+    else:  # a path is never cut: it must stay clickable
+        yield Line(start, colour)
+        yield Line(" " * _INDENT + where)
+
+
+def _body(text: str, width: int) -> Iterator[Line]:
+    indent = " " * _INDENT
+    for line in textwrap.wrap(text, max(20, width - _INDENT), break_long_words=False, break_on_hyphens=False):
+        yield Line(indent + line)
+
+
+# --- what else is to be said
+
+
+def _not_judged(audit: Audit, verbosity: int, width: int) -> Iterator[Line]:
+    evidence = audit.evidence
+    parts = []
+    if evidence.tests_skipped:
+        parts.append(f"{plural(evidence.tests_skipped, 'test')} skipped")
+    if evidence.not_audited:
+        parts.append(f"{plural(len(evidence.not_audited), 'file')} not read")
+    parts += [f"worker {worker} was lost" for worker in audit.run.workers_lost]
+    aside = _aside(audit)
+    if parts:
+        named = " (-v names them)" if evidence.not_audited and verbosity < 1 else ""
+        yield from _wrapped(f"not judged: {', '.join(parts)}{named}" + (f" | {aside}" if aside else ""), width)
+    elif aside:
+        yield from _wrapped(aside, width)
+    if verbosity >= 1:
+        for item in evidence.not_audited:
+            yield from _body(f"{item.path}: {item.reason}", width)
+
+
+def _wrapped(text: str, width: int) -> Iterator[Line]:
+    yield from (Line(line) for line in textwrap.wrap(text, width, break_long_words=False, break_on_hyphens=False))
+
+
+def _aside(audit: Audit) -> str:
+    """What was hidden, counted in the open."""
+    counts = [
+        ("suppressed", len(audit.having("ignored"))),
+        ("expected", len(audit.having("expected"))),
+        ("baseline", len(audit.having("baselined"))),
+        ("cleared", len(audit.cleared)),
+    ]
+    return ", ".join(f"{word} {count:,}" for word, count in counts if count)
+
+
+def _closing(audit: Audit, new: Sequence[Finding], verbosity: int, width: int) -> Iterator[Line]:
+    levels = count_by_level(new)
+    infos = levels[INFO]
+    hidden = f" ({plural(infos, 'info')} more: -v)" if infos and verbosity < 1 else ""
+    worst: Severity | None = max((level for level in levels if levels[level]), default=None)
+    colour = {DEFECT: "red", ADVISORY: "yellow"}.get(worst or INFO, "green" if audit.evidence.modules else "yellow")
+    yield from (Line(line.text, colour) for line in _wrapped(audit.conclusion.text + hidden, width))
+    if not audit.run.collect_only and audit.run.duration_s:
+        share = 100 * audit.run.audit_s / audit.run.duration_s
+        took = f"{audit.run.audit_s:.1f} s" if audit.run.audit_s >= 0.1 else f"{1000 * audit.run.audit_s:.0f} ms"
+        yield Line(f"audit took {took} ({share:.1f} %)")
+    shown = [finding for finding in new if verbosity >= 1 or finding.severity > INFO]
+    if shown:
+        yield Line(f"learn: pytest --secaudit-explain {shown[0].code}")

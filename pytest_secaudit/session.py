@@ -1,0 +1,222 @@
+"""The audited run: the hooks that are registered once ``--secaudit`` is on.
+
+In one process everything happens here. Under xdist each worker reads the files of the tests it
+runs and sends what it found along with their reports; the controller only gathers and judges.
+"""
+
+from __future__ import annotations
+
+import datetime
+import platform
+import time
+from pathlib import Path
+
+import pytest
+
+from pytest_secaudit import __version__
+from pytest_secaudit.audit import Seen, audit, with_exit_status
+from pytest_secaudit.cache import ReadingCache, catalogue_key
+from pytest_secaudit.careful import careful, noted
+from pytest_secaudit.carrying import CARRIER, Cargo, unpack
+from pytest_secaudit.collected import Collector
+from pytest_secaudit.conclusion import plural
+from pytest_secaudit.model import Audit, NotAudited, Run
+from pytest_secaudit.options import read_settings
+from pytest_secaudit.output import print_summary, say_in_the_final_line, write_atomically
+from pytest_secaudit.reader import Reader
+from pytest_secaudit.redact import clean
+from pytest_secaudit.reports import json as json_report
+from pytest_secaudit.settings import Settings
+from pytest_secaudit.source import Conventions
+from pytest_secaudit.static import StaticHalf
+from pytest_secaudit.worker import WorkerAudit, worker_id
+
+# Tests freeze and fake the clock; ours must go on.
+_clock = time.perf_counter
+_today = datetime.date.today
+
+
+def install(config: pytest.Config) -> None:
+    """Register the audit of this run.
+
+    Raises:
+        pytest.UsageError: for a wrong setting.
+    """
+    settings = read_settings(config)
+    conventions = Conventions(tuple(config.getini("python_functions")))
+    worker = worker_id(config)
+    key = catalogue_key(settings.catalogue, conventions)
+    cache = ReadingCache(_cache_folder(config), key, worker)
+    static = StaticHalf(Collector(config), Reader(settings.catalogue, conventions, cache))
+    part = WorkerAudit(config, static) if worker else MainAudit(config, settings, static)
+    config.pluginmanager.register(part, "secaudit-session")
+    config.add_cleanup(cache.save)
+
+
+def _cache_folder(config: pytest.Config) -> Path | None:
+    cache: pytest.Cache | None = getattr(config, "cache", None)  # absent with -p no:cacheprovider
+    try:
+        return Path(cache.mkdir("secaudit")) if cache is not None else None
+    except OSError:
+        return None
+
+
+class MainAudit:
+    """The single process, or the controller of pytest-xdist: gathers, judges and reports."""
+
+    def __init__(self, config: pytest.Config, settings: Settings, static: StaticHalf) -> None:
+        self.config = config
+        self.settings = settings
+        self.static = static
+        self.started = _clock()
+        self.today = _today()
+        self.troubles: list[tuple[str, str]] = []
+        self.collected: set[str] = set()
+        self.tests = 0
+        self.outcomes: dict[str, str] = {}
+        self.cargo: list[Cargo] = []
+        self.workers: set[str] = set()
+        self.workers_lost: set[str] = set()
+        self.partial = False
+        self.not_collected: set[NotAudited] = set()
+        self.result: Audit | None = None
+        self.write_errors: list[str] = []
+
+    # --- what happens in the run
+
+    def pytest_report_header(self) -> str:
+        on = plural(len(self.settings.checks), "check")
+        return f"secaudit: {on} on, fail-on={self.settings.fail_on}"
+
+    @careful
+    def pytest_deselected(self) -> None:
+        self.partial = True
+
+    @careful
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        if report.failed:
+            self.not_collected.add(NotAudited(clean(report.nodeid) or ".", "could not be collected"))
+
+    @careful
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        self.collected.update(item.nodeid for item in session.items)
+        self.tests = len(session.items)
+        self.static.collect(session.items)
+        self.cargo.append(self.static.everything(self._progress))
+
+    @careful
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        self.outcomes[report.nodeid] = _worse(self.outcomes.get(report.nodeid), report)
+        carried = getattr(report, CARRIER, None)
+        if carried is not None:
+            self.cargo.append(unpack(carried))
+
+    @pytest.hookimpl(optionalhook=True)
+    @careful
+    def pytest_xdist_node_collection_finished(self, node: object, ids: list[str]) -> None:
+        self.workers.add(_node_id(node))
+        self.collected.update(ids)
+        self.tests = len(ids)
+
+    @pytest.hookimpl(optionalhook=True)
+    @careful
+    def pytest_testnodedown(self, node: object) -> None:
+        carried = (getattr(node, "workeroutput", None) or {}).get(CARRIER)
+        if carried is None:
+            self.workers_lost.add(_node_id(node))
+        else:
+            self.cargo.append(unpack(carried))
+
+    def _progress(self, done: int, total: int) -> None:
+        reporter = self.config.pluginmanager.get_plugin("terminalreporter")
+        if reporter is not None and reporter.isatty and self.config.get_verbosity() >= 0:
+            text = f"audit: read {done:,} of {total:,} files" if done < total else ""
+            reporter.rewrite(text, erase=True)
+
+    # --- the end of it
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        self._judge(session)
+        if self.result is None and self._was_asked_for() and session.exitstatus == 0:
+            session.exitstatus = 1  # a gate that could not be read has not been passed
+
+    @careful
+    def _judge(self, session: pytest.Session) -> None:
+        status = int(session.exitstatus)
+        result = audit(self._seen(status), self.settings, __version__)
+        say_in_the_final_line(result, self.config)
+        if result.gate.failed and status == 0:
+            session.exitstatus = status = 1
+        self.result = with_exit_status(result, status)
+        self._write_reports(self.result)
+        if self.write_errors and status == 0:
+            session.exitstatus = 1
+
+    def _was_asked_for(self) -> bool:
+        return self.settings.gate_level is not None or bool(self.settings.reports)
+
+    def _seen(self, status: int) -> Seen:
+        readings = {reading.path: reading for cargo in self.cargo for reading in cargo.readings}
+        not_audited = {item for cargo in self.cargo for item in cargo.not_audited} | self.not_collected
+        not_audited.update(noted(self.troubles))
+        if self.workers_lost:
+            known = readings.keys() | {item.path for item in not_audited}
+            collected_files = {clean(test.partition("::")[0]) for test in self.collected}
+            not_audited.update(NotAudited(path, "its worker was lost") for path in collected_files - known)
+        return Seen(
+            readings=tuple(readings[path] for path in sorted(readings)),
+            not_audited=tuple(sorted(not_audited, key=lambda item: item.path)),
+            collected=self.tests,
+            outcomes=self.outcomes,
+            markers=tuple(dict.fromkeys(marker for cargo in self.cargo for marker in cargo.markers)),
+            run=self._run(status),
+            today=self.today,
+        )
+
+    def _run(self, status: int) -> Run:
+        collect_only = bool(self.config.option.collectonly)
+        everything_ran = self.collected <= self.outcomes.keys() and not self.partial and not self.workers_lost
+        return Run(
+            python=platform.python_version(),
+            pytest=pytest.__version__,
+            depth="static",
+            workers=len(self.workers),
+            workers_lost=tuple(sorted(self.workers_lost)),
+            duration_s=round(_clock() - self.started, 3),
+            audit_s=round(sum(cargo.seconds for cargo in self.cargo), 3),
+            complete=everything_ran and status in (0, 1) and not collect_only,
+            exit_status=status,
+            collect_only=collect_only,
+        )
+
+    def _write_reports(self, result: Audit) -> None:
+        with_cleared = not self.settings.suppress or self.config.get_verbosity() >= 2
+        text = json_report.render(result, with_cleared=with_cleared)
+        for target in self.settings.reports:
+            try:
+                write_atomically(target.path, text)
+            except OSError as error:
+                self.write_errors.append(f"the report {target.path} was not written: {error.strerror or error}")
+
+    @pytest.hookimpl(trylast=True)
+    @careful
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        if self.result is None:
+            for hook, error in self.troubles:
+                terminalreporter.write_line(f"secaudit: no audit was made; {hook} failed with {error}", red=True)
+        else:
+            print_summary(self.result, self.write_errors, terminalreporter, self.config)
+
+
+def _node_id(node: object) -> str:
+    return str(getattr(getattr(node, "gateway", None), "id", "?"))
+
+
+def _worse(before: str | None, report: pytest.TestReport) -> str:
+    """The outcome of a test so far: failed beats passed, and skipped holds only if nothing ran."""
+    if report.failed or before == "failed":
+        return "failed"
+    if report.skipped and not hasattr(report, "wasxfail"):
+        return "skipped"
+    return before or "passed"

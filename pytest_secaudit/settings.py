@@ -1,0 +1,177 @@
+"""What the user asked for, read once and checked: one frozen value."""
+
+from __future__ import annotations
+
+import fnmatch
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pytest_secaudit.catalogue import UnknownCode, codes_of
+from pytest_secaudit.model import Check, Finding, Severity
+from pytest_secaudit.redact import clean
+from pytest_secaudit.suppressions import split_codes
+
+FAIL_LEVELS = ("none", "defect", "advisory", "info")
+REPORT_FORMATS = ("json",)
+
+
+class BadSetting(ValueError):
+    """A wrong value; the message names the setting, the value and what is accepted."""
+
+    def __init__(self, setting: str, value: object, accepted: str) -> None:
+        super().__init__(f"{setting}: {value!r} is not accepted; {accepted}")
+
+
+@dataclass(frozen=True, slots=True)
+class PerFileIgnore:
+    """Codes to ignore in files that match a glob (relative to the rootdir)."""
+
+    glob: str
+    codes: frozenset[str]
+
+    def covers(self, finding: Finding) -> bool:
+        return finding.code in self.codes and _path_matches(finding.path, self.glob)
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """A change that is meant: a code, a subject, optionally an owner, and why."""
+
+    codes: frozenset[str]
+    subject: str
+    owner: str
+    reason: str
+
+    def covers(self, finding: Finding) -> bool:
+        owners = [owner.id for owner in finding.owners or (finding.owner,)]
+        return (
+            finding.code in self.codes
+            and fnmatch.fnmatchcase(finding.subject or "", self.subject)
+            and any(fnmatch.fnmatchcase(owner, self.owner) for owner in owners)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ReportTarget:
+    """A report to write: its format and its file."""
+
+    format: str
+    path: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """All settings of one audited run."""
+
+    checks: tuple[Check, ...]
+    ignored: frozenset[str] = frozenset()
+    per_file_ignores: tuple[PerFileIgnore, ...] = ()
+    expected: tuple[Expected, ...] = ()
+    fail_on: str = "none"
+    reports: tuple[ReportTarget, ...] = ()
+    suppress: bool = True
+    catalogue: tuple[Check, ...] = ()
+
+    @property
+    def on(self) -> frozenset[str]:
+        """The codes of the checks that are on."""
+        return frozenset(check.code for check in self.checks)
+
+    @property
+    def gate_level(self) -> Severity | None:
+        return None if self.fail_on == "none" else Severity[self.fail_on.upper()]
+
+
+def selected(setting: str, entries: Iterable[str], catalogue: Sequence[Check]) -> tuple[Check, ...]:
+    """The checks that a ``select`` list turns on; all of them for an empty list.
+
+    Raises:
+        BadSetting: for an unknown code.
+    """
+    codes = parse_codes(setting, entries, catalogue)
+    return tuple(check for check in catalogue if not codes or check.code in codes)
+
+
+def parse_codes(setting: str, entries: Iterable[str], catalogue: Sequence[Check]) -> frozenset[str]:
+    """The codes of comma or line separated entries.
+
+    Raises:
+        BadSetting: for an unknown code.
+    """
+    try:
+        return codes_of(split_codes(entries), catalogue)
+    except UnknownCode as error:
+        raise BadSetting(setting, ", ".join(entries), str(error)) from None
+
+
+def parse_level(setting: str, value: str) -> str:
+    """A gate level.
+
+    Raises:
+        BadSetting: when it is none of `FAIL_LEVELS`.
+    """
+    if value not in FAIL_LEVELS:
+        raise BadSetting(setting, value, f"accepted: {', '.join(FAIL_LEVELS)}")
+    return value
+
+
+def parse_report(setting: str, value: str, folder: Path) -> ReportTarget:
+    """``FORMAT:PATH``, the path relative to ``folder``.
+
+    Raises:
+        BadSetting: for an unknown format or a missing path.
+    """
+    kind, _, path = value.partition(":")
+    if kind not in REPORT_FORMATS:
+        raise BadSetting(setting, value, f"accepted: {', '.join(f'{name}:PATH' for name in REPORT_FORMATS)}")
+    if not path.strip():
+        raise BadSetting(setting, value, f"{kind} needs a path, as in {kind}:audit.{kind}")
+    return ReportTarget(kind, folder / Path(path.strip()).expanduser())
+
+
+def parse_per_file_ignore(setting: str, line: str, catalogue: Sequence[Check]) -> PerFileIgnore:
+    """``glob: CODES``.
+
+    Raises:
+        BadSetting: when it is not of that form, or a code is unknown.
+    """
+    glob, colon, codes = line.rpartition(":")
+    if not colon or not glob.strip() or not codes.strip():
+        raise BadSetting(setting, line, "accepted: glob: CODES, as in tests/legacy/*: PSA101, PSA2")
+    try:
+        return PerFileIgnore(glob.strip(), codes_of(split_codes([codes]), catalogue))
+    except UnknownCode as error:
+        raise BadSetting(setting, line, str(error)) from None
+
+
+def parse_expected(setting: str, line: str, catalogue: Sequence[Check]) -> Expected:
+    """``CODE subject-glob [owner-glob]  reason``.
+
+    Two spaces set the reason apart; with single spaces a third word is an owner only if it looks
+    like a test id or a glob.
+
+    Raises:
+        BadSetting: when it is not of that form, or the code is unknown.
+    """
+    form = "accepted: CODE subject-glob [owner-glob]  reason (two spaces before the reason)"
+    head, _, reason = re.sub(r"\s{2,}", "\0", line.strip()).partition("\0")
+    words = head.split()
+    if not reason:
+        owner_given = len(words) > 3 and any(sign in words[2] for sign in "*?[/:")
+        cut = 3 if owner_given else 2
+        words, reason = words[:cut], " ".join(words[cut:])
+    if len(words) not in (2, 3) or not reason.strip("\0 "):
+        raise BadSetting(setting, line, form)
+    try:
+        codes = codes_of(split_codes([words[0]]), catalogue)
+    except UnknownCode as error:
+        raise BadSetting(setting, line, str(error)) from None
+    return Expected(codes, words[1], words[2] if len(words) == 3 else "*", clean(reason.replace("\0", " ").strip()))
+
+
+def _path_matches(path: str, glob: str) -> bool:
+    """A glob as users mean it: on the whole path, on its end, or a folder for all below it."""
+    pattern = glob.removeprefix("./").rstrip("/")
+    return any(fnmatch.fnmatchcase(path, form) for form in (pattern, f"*/{pattern}", f"{pattern}/*"))

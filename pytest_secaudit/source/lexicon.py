@@ -1,0 +1,43 @@
+"""Words that make a place security-relevant.
+
+Whole words only, split at underscores and capitals: substring matching was the main source of
+wrong escalations seen (``ps``, ``scope``, ``timeseries policy``). ``session`` is left out: on real
+suites it means a database's or an HTTP client's.
+"""
+
+from __future__ import annotations
+
+import re
+
+_WORDS = frozenset(
+    """
+    acl authenticate authenticated authentication authenticator authn authorisation authorise
+    authorised authorization authorize authorized authz auth cert certificate certificates certs
+    credential credentials crypt crypto cryptography csrf decrypt decrypted decryption denied
+    encrypt encrypted encryption escape escaped escaping forbidden hmac hostname inject injection
+    jwt login logout oauth oauth2 oidc passwd password passwords permission permissions policy rbac
+    reject rejected rejects rejection role roles saml sandbox sandboxed sanitise sanitised sanitize
+    sanitized secret secrets sign signature signatures signed ssl tls token tokens
+    traversal unauthorised unauthorized verify verified verification xsrf xss
+    """.split()
+)
+#: ``key`` alone is nearly always a dictionary's.
+_KEY_KINDS = frozenset(("access", "api", "private", "signing", "ssh"))
+
+_SPLIT = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+\d?(?![a-z])|[A-Z]+|\d+")
+
+
+def words(name: str) -> list[str]:
+    """The words of an identifier or path, in lower case."""
+    return [word.lower() for word in _SPLIT.findall(name)]
+
+
+def security_word(name: str) -> str | None:
+    """The first security word of ``name``, or None."""
+    found = words(name)
+    for index, word in enumerate(found):
+        if word in _WORDS:
+            return word
+        if word in ("key", "keys") and index and found[index - 1] in _KEY_KINDS:
+            return f"{found[index - 1]} {word}"
+    return None

@@ -1,0 +1,158 @@
+"""The static half of a run: which files the collected tests stand on, read and settled."""
+
+from __future__ import annotations
+
+import inspect
+import time
+import zlib
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
+from types import GetSetDescriptorType
+
+import pytest
+
+from pytest_secaudit.carrying import Cargo
+from pytest_secaudit.collected import Collector, text_attribute
+from pytest_secaudit.live import Surroundings, scopes_in_effect, settle
+from pytest_secaudit.model import NotAudited
+from pytest_secaudit.policy import Placed
+from pytest_secaudit.reader import Reader
+from pytest_secaudit.reading import Reading, cleaned
+from pytest_secaudit.suppressions import MARKER, Suppression, marker_suppression
+
+Progress = Callable[[int, int], None]
+
+_clock = time.perf_counter
+
+
+class StaticHalf:
+    """Reads and settles the files behind the items of one process, each once."""
+
+    def __init__(self, collector: Collector, reader: Reader) -> None:
+        self._collector = collector
+        self._reader = reader
+        self._sent: set[str] = set()
+        self._said_not_audited = False
+
+    def collect(self, items: Iterable[pytest.Item]) -> None:
+        """Take in the collected items; nothing is read yet."""
+        self._collector.add(items)
+
+    def everything(self, progress: Progress) -> Cargo:
+        """All files, read now."""
+        return self._cargo(list(self._collector.found.files), progress)
+
+    def cargo_of(self, test: str) -> Cargo | None:
+        """The files that a test stands on, if they were not handed out before."""
+        paths = [path for path in self._collector.found.of_item.get(test, ()) if path not in self._sent]
+        return self._cargo(paths) if paths else None
+
+    def rest(self, number: int, count: int) -> Cargo:
+        """This worker's share of the files that it has not handed out: those whose turn is ``number``."""
+        paths = [path for path in self._collector.found.files if path not in self._sent]
+        return self._cargo([path for path in paths if zlib.crc32(path.encode()) % count == number])
+
+    def _cargo(self, paths: list[str], progress: Progress | None = None) -> Cargo:
+        before = self._reader.seconds
+        self._sent.update(paths)
+        self._read(list(dict.fromkeys(needed for path in paths for needed in self._needed(path))), progress)
+        started = _clock()
+        readings = tuple(map(self._settled, paths))
+        markers = tuple(marker for path in paths for marker in self._live_markers(path))
+        seconds = self._reader.seconds - before + _clock() - started
+        return Cargo(readings, markers, self._not_audited(), seconds)
+
+    def _read(self, paths: list[str], progress: Progress | None) -> None:
+        shown = 0.0
+        started = _clock()
+        for done, path in enumerate(paths):
+            file = self._collector.found.files[path]
+            self._reader.read(file.path, path, file.module)
+            now = _clock()
+            if progress and now - started > 1 and now - shown > 0.1:
+                progress(done, len(paths))
+                shown = now
+        if progress and shown:
+            progress(len(paths), len(paths))
+
+    def _not_audited(self) -> tuple[NotAudited, ...]:
+        if self._said_not_audited:
+            return ()
+        self._said_not_audited = True
+        return tuple(sorted(self._collector.found.not_audited, key=lambda item: item.path))
+
+    # --- what surrounds a file
+
+    def _needed(self, path: str) -> Iterator[str]:
+        """The file and those whose fixtures may be in effect in it: the same in every process."""
+        yield path
+        yield from self._collector.found.companions.get(path, ())
+        folder = path
+        while folder:
+            folder = folder.rpartition("/")[0]
+            conftest = f"{folder}/conftest.py" if folder else "conftest.py"
+            if conftest in self._collector.found.files:
+                yield conftest
+
+    def _settled(self, path: str) -> Reading:
+        reading = self._reader.readings[path]
+        if not any(hit.unless or hit.only_if for hit in reading.hits):
+            return reading
+        return settle(reading, self._surroundings(path))
+
+    def _surroundings(self, path: str) -> Surroundings:
+        found = self._collector.found
+        readings = [self._reader.readings[needed] for needed in dict.fromkeys(self._needed(path))]
+        replacements: dict[str, set[str]] = defaultdict(set)
+        for reading in readings:
+            for fixture in reading.fixtures:
+                replacements[fixture.name].update(fixture.replaces)
+        return Surroundings(
+            module=found.files[path].module,
+            fixtures_in_effect=found.fixtures_in_effect.get(path, {}),
+            fixture_replacements=replacements,
+            autouse=tuple(_autouse(path, readings)),
+            restores=tuple((reading.path, fact) for reading in readings for fact in reading.restores),
+            fixture_scopes=scopes_in_effect(path, readings),
+        )
+
+    # --- ignores that only items know (pytest.param, markers added by hooks)
+
+    def _live_markers(self, path: str) -> Iterator[Placed]:
+        written = {_said(suppression) for suppression in self._reader.readings[path].suppressions}
+        by_function: dict[str, list[list[Suppression]]] = defaultdict(list)
+        for item in self._collector.found.items.get(path, ()):
+            marks = [_from_item(item, mark) for mark in item.iter_markers(MARKER)]
+            function = text_attribute(item.function, "__qualname__") or item.originalname
+            by_function[function].append([mark for mark in marks if _said(mark) not in written])
+        for per_item in by_function.values():
+            # A finding is about the function: the ignore holds if every parameter set carries it.
+            for suppression in per_item[0]:
+                if all(_said(suppression) in map(_said, others) for others in per_item):
+                    yield Placed(path, suppression)
+
+
+def _autouse(path: str, readings: Iterable[Reading]) -> Iterator[str]:
+    """Fixtures that are in effect for every function of the file, as far as these files tell."""
+    for reading in readings:
+        if reading.path == path or surrounds(reading.path, path):
+            yield from (fixture.name for fixture in reading.fixtures if fixture.autouse)
+
+
+def surrounds(conftest: str, path: str) -> bool:
+    """Whether a file is a conftest in the folder of ``path`` or above it."""
+    folder, _, name = conftest.rpartition("/")
+    return name == "conftest.py" and (not folder or path.startswith(f"{folder}/"))
+
+
+def _said(suppression: Suppression) -> tuple[object, ...]:
+    return (suppression.codes, suppression.reason, suppression.until)
+
+
+def _from_item(item: pytest.Function, mark: pytest.Mark) -> Suppression:
+    code = inspect.getattr_static(item.function, "__code__", None)
+    code = getattr(item.function, "__code__", None) if type(code) is GetSetDescriptorType else None
+    first = code.co_firstlineno if code is not None else 1
+    lines = [line for *_, line in code.co_lines() if line] if code is not None else []
+    test = item.nodeid.partition("::")[2].partition("[")[0]
+    return cleaned(marker_suppression(mark.kwargs, first, first, max([first, *lines]), test))

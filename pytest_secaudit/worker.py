@@ -1,0 +1,53 @@
+"""A worker of pytest-xdist: it reads what it runs, and sends that home with the reports of its tests."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import replace
+
+import pytest
+
+from pytest_secaudit.careful import careful, noted
+from pytest_secaudit.carrying import CARRIER, Cargo, pack
+from pytest_secaudit.static import StaticHalf
+
+
+def worker_id(config: pytest.Config) -> str:
+    """``gw0`` in a worker of pytest-xdist, else an empty string."""
+    return str(getattr(config, "workerinput", {}).get("workerid", ""))
+
+
+class WorkerAudit:
+    """The hooks of a worker; the controller judges."""
+
+    def __init__(self, config: pytest.Config, static: StaticHalf) -> None:
+        self.config = config
+        self.static = static
+        self.troubles: list[tuple[str, str]] = []
+
+    @careful
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        self.static.collect(session.items)
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(self, item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        report = yield
+        self._load(report, item)
+        return report
+
+    @careful
+    def _load(self, report: pytest.TestReport, item: pytest.Item) -> None:
+        cargo = self.static.cargo_of(item.nodeid)
+        if cargo is not None:
+            setattr(report, CARRIER, pack(cargo))
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_sessionfinish(self) -> None:
+        self.config.workeroutput[CARRIER] = pack(self._last_cargo() or Cargo())  # type: ignore[attr-defined]
+
+    @careful
+    def _last_cargo(self) -> Cargo:
+        count = int(self.config.workerinput.get("workercount", 1))  # type: ignore[attr-defined]
+        number = int(worker_id(self.config).lstrip("gw") or 0) % count
+        cargo = self.static.rest(number, count)
+        return replace(cargo, not_audited=(*cargo.not_audited, *noted(self.troubles)))

@@ -1,0 +1,168 @@
+"""The shape of the package: who may import whom, and what costs nothing while the audit is off."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import pytest_secaudit
+
+PACKAGE = Path(pytest_secaudit.__file__).parent
+
+#: Each module or folder, and what of ours it may import. Arrows only point up this table.
+MAY_IMPORT = {
+    "model": {"source"},  # one name, for the type checker
+    "secrets_formats": set(),
+    "redact": {"secrets_formats"},
+    "source": {"model"},
+    "checks": {"model", "secrets_formats", "source"},
+    # the middle
+    "catalogue": {"model"},
+    "suppressions": {"source"},
+    "reading": {"model", "redact", "source", "suppressions"},
+    "cache": {"model", "reading", "source"},
+    "live": {"model", "reading", "source"},
+    "reader": {"cache", "model", "reading", "redact", "source"},
+    "settings": {"catalogue", "model", "redact", "suppressions"},
+    "policy": {"model", "redact", "settings", "suppressions"},
+    "conclusion": {"model", "policy"},
+    "audit": {"conclusion", "model", "policy", "reading", "redact", "settings"},
+    "reports": {"conclusion", "model", "policy"},
+    # the rim
+    "careful": {"model", "redact"},
+    "carrying": {"model", "policy", "reading", "suppressions"},
+    "collected": {"live", "model", "redact"},
+    "static": {"carrying", "collected", "live", "model", "policy", "reader", "reading", "suppressions"},
+    "options": {"checks", "settings"},
+    "explain": {"catalogue", "checks", "model"},
+    "worker": {"careful", "carrying", "static"},
+    "output": {"model", "reports"},
+    "session": {
+        "__init__",
+        "audit",
+        "cache",
+        "careful",
+        "carrying",
+        "collected",
+        "conclusion",
+        "model",
+        "options",
+        "output",
+        "reader",
+        "redact",
+        "reports",
+        "settings",
+        "source",
+        "static",
+        "worker",
+    },
+    "plugin": {"explain", "session"},
+    "cli": {
+        "__init__",
+        "audit",
+        "live",
+        "model",
+        "options",
+        "reading",
+        "redact",
+        "reports",
+        "settings",
+        "source",
+        "static",
+    },
+    "__main__": {"cli"},
+    "__init__": set(),
+}
+
+#: The same within `source`, from the ground up.
+IN_SOURCE = {
+    "syntax": set(),
+    "comments": set(),
+    "lexicon": set(),
+    "names": {"syntax"},
+    "module": {"comments", "names", "syntax"},
+    "__init__": {"module"},
+    "acknowledgement": {"module"},
+    "sleeping": {"module"},
+    "mocks": {"module"},
+    "oracles": {"module", "syntax"},
+    "mock_assertions": {"mocks", "module", "oracles"},
+    "changes": {"module"},
+    "temporary": {"changes", "lexicon", "mocks", "module", "syntax"},
+    "containers": {"mocks", "module", "syntax"},
+    "restores": {"changes", "containers", "module", "syntax", "temporary"},
+    "left": {"changes", "module", "restores", "syntax"},
+    "patchers": {"containers", "module"},
+    "switches": {"containers", "lexicon", "module"},
+}
+
+#: Only the rim knows pytest.
+RIM = {"cli", "collected", "explain", "options", "output", "plugin", "session", "static", "worker"}
+
+
+def part(path: Path) -> str:
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def imports(path: Path) -> set[str]:
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            if node.module == "pytest_secaudit":
+                found.update(f"pytest_secaudit.{alias.name}" for alias in node.names)
+            else:
+                found.add(node.module)
+    return found
+
+
+FILES = sorted(PACKAGE.rglob("*.py"))
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.relative_to(PACKAGE).as_posix())
+def test_imports_follow_the_table(path: Path) -> None:
+    ours = {name.split(".")[1] for name in imports(path) if name.startswith("pytest_secaudit.")}
+    ours = {"__init__" if name == "__version__" else name for name in ours} - {part(path)}
+    assert ours <= MAY_IMPORT[part(path)]
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.relative_to(PACKAGE).as_posix())
+def test_only_the_rim_knows_pytest_and_nobody_its_private_modules(path: Path) -> None:
+    foreign = {name.partition(".")[0] for name in imports(path)}
+    assert "_pytest" not in foreign
+    assert "pytest" not in foreign or part(path) in RIM
+
+
+SOURCE_FILES = sorted((PACKAGE / "source").glob("*.py"))
+
+
+@pytest.mark.parametrize("path", SOURCE_FILES, ids=lambda path: path.stem)
+def test_imports_within_source_follow_their_table(path: Path) -> None:
+    ours = {name.split(".")[2] for name in imports(path) if name.startswith("pytest_secaudit.source.")}
+    assert ours - {path.stem} <= IN_SOURCE[path.stem]
+
+
+def test_tables_name_no_module_that_is_gone() -> None:
+    assert set(MAY_IMPORT) == {part(path) for path in FILES}
+    assert set(IN_SOURCE) == {path.stem for path in SOURCE_FILES}
+
+
+def test_the_package_holds_no_assert_and_no_utils() -> None:
+    for path in FILES:
+        assert not any(isinstance(node, ast.Assert) for node in ast.walk(ast.parse(path.read_text("utf-8")))), path
+        assert "util" not in path.name
+
+
+def test_entry_module_imports_nothing_of_ours_beside_itself() -> None:
+    """What a run without --secaudit pays: pytest's own imports and one small module."""
+    code = (
+        "import sys, pytest; before = set(sys.modules); import pytest_secaudit.plugin;"
+        "print(sorted(set(sys.modules) - before))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "['pytest_secaudit', 'pytest_secaudit.plugin']"
