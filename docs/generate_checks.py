@@ -38,7 +38,7 @@ def _index(checks: Sequence[Check]) -> str:
 
 def _tables(checks: Sequence[Check]) -> Iterator[str]:
     for digit, group in groupby(checks, key=lambda check: check.dimension):
-        rows = [f"| [{c.code}]({c.code}.md) | {c.name} | {c.severity.word} | {_cell(c.summary)} |" for c in group]
+        rows = [f"| [{c.code}]({c.code}.md) | {c.name} | {c.by_reading.word} | {_cell(c.summary)} |" for c in group]
         head = ["| code | name | level | what is wrong |", "| --- | --- | --- | --- |"]
         yield "\n".join([f"## {digit} {DIMENSIONS[digit]}", "", *head, *rows, ""])
 

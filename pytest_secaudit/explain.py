@@ -25,12 +25,18 @@ def main(config: pytest.Config) -> int:
 def listing(checks: tuple[Check, ...]) -> str:
     """One line per check."""
     width = max(len(check.name) for check in checks)
-    return "\n".join(f"{c.code}  {c.name:<{width}}  {c.severity.word:<8}  {c.summary}" for c in checks)
+    return "\n".join(f"{c.code}  {c.name:<{width}}  {c.by_reading.word:<8}  {c.summary}" for c in checks)
+
+
+def _levels(check: Check) -> str:
+    if check.suspected is None:
+        return f"*{check.severity.word}*"
+    return f"*{check.severity.word}* once a run has seen it; *{check.suspected.word}* by reading alone"
 
 
 def page(check: Check, examples: int | None = None) -> str:
     """The check's page in Markdown: what, why, what to do, and its first examples (all of them by default)."""
-    lines = [f"# {check.code} {check.name}", "", f"*{check.severity.word}*, since {check.since}"]
+    lines = [f"# {check.code} {check.name}", "", f"{_levels(check)}, since {check.since}"]
     if check.cwe:
         lines[-1] += f", [CWE-{check.cwe}](https://cwe.mitre.org/data/definitions/{check.cwe}.html)"
     lines += ["", check.page.strip(), ""]

@@ -12,7 +12,7 @@ import inspect
 import sys
 import types
 import unittest
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -32,6 +32,7 @@ class Surroundings:
             effect for it (from the collected items).
         fixture_replacements: fixture name -> what it replaces, of every file read.
         restores: what fixtures and classes of the files read put back, with their files.
+        time_limit: whether a plugin ends every test that takes too long.
         autouse: names of the autouse fixtures whose files surround the module.
         fixture_scopes: fixture name -> the scopes of the definitions that may be in effect (`scopes_in_effect`).
     """
@@ -40,6 +41,7 @@ class Surroundings:
     fixtures_in_effect: Mapping[str, Collection[str]] | None = None
     fixture_replacements: Mapping[str, Collection[str]] | None = None
     autouse: Collection[str] = ()
+    time_limit: bool = False
     restores: Collection[tuple[str, RestoreFact]] = ()
     fixture_scopes: Mapping[str, Collection[str]] | None = None
 
@@ -319,13 +321,68 @@ def _nearest(by_nearness: Mapping[tuple[bool, int], set[str]]) -> set[str]:
     return set().union(*by_nearness.values())
 
 
+_PLAIN = (str, int, float, bool, type(None))
+
+
+def _already_equal(around: Surroundings, target: str, literal: str) -> bool | None:
+    """Whether the target has that value already: then the assignment changes nothing."""
+    found = _live(around, target)
+    if found is _MISSING:
+        return None
+    return type(found) in _PLAIN and repr(found) == literal
+
+
+def _is_oslo_config(around: Surroundings, target: str) -> bool | None:
+    """Whether it is a configuration of oslo.config or a group of one, which fixtures of other files reset."""
+    for found in _on_the_way(around, target):
+        if any((module_name_of(cls) or "").startswith("oslo_config.") for cls in classes_of(type(found))):
+            return True
+    return False
+
+
+def _live(around: Surroundings, dotted: str) -> object:
+    """What a dotted name of the module stands for, or a full name whose module is loaded."""
+    return list(_on_the_way(around, dotted))[-1]
+
+
+def _on_the_way(around: Surroundings, dotted: str) -> Iterator[object]:
+    """The objects that the parts of a dotted name stand for, up to the first that is not there."""
+    first, *rest = dotted.split(".")
+    found = names_of(around.module).get(first, _MISSING)
+    if found is _MISSING and rest:
+        found, rest = _loaded(dotted)
+    yield found
+    for name in rest:
+        if found is _MISSING:
+            return
+        found = _attribute(found, name)
+        yield found
+
+
+def _loaded(full_name: str) -> tuple[object, list[str]]:
+    """The innermost loaded module of a full name, and the names that are left."""
+    parts = full_name.split(".")
+    for cut in range(len(parts) - 1, 0, -1):
+        found: object = sys.modules.get(".".join(parts[:cut]), _MISSING)
+        if found is not _MISSING:
+            return found, parts[cut:]
+    return _MISSING, []
+
+
+def _time_limit(around: Surroundings) -> bool:
+    return around.time_limit
+
+
 _ANSWERS: Mapping[str, Callable[..., bool | None]] = {
+    "already-equal": _already_equal,
     "body-never-runs": _body_never_runs,
     "compares-oddly": _compares_oddly,
     "defined-elsewhere": _defined_elsewhere,
     "fixture-replaces": _fixture_replaces,
+    "oslo-config": _is_oslo_config,
     "overridden": _overridden,
     "rebound": _rebound,
     "restored-around": _restored_around,
+    "time-limit": _time_limit,
     "wide-fixture": _wide_fixture,
 }

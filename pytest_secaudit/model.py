@@ -119,6 +119,7 @@ class Check:
         code: ``PSA`` and three digits; the first digit is the dimension.
         name: kebab-case, and says what is wrong.
         severity: the level of a finding that says nothing else.
+        suspected: the level of a finding by reading alone, where it is lower than what a run confirms.
         page: the documentation in Markdown; its first line is the summary.
         bad: sources in which the check must report exactly the lines marked ``# CODE``.
         good: sources in which it must stay silent; every known trap is one of them.
@@ -136,10 +137,16 @@ class Check:
     rule: Rule | None = None
     cwe: int | None = None
     since: str = "0.1.0"
+    suspected: Severity | None = None
 
     @property
     def dimension(self) -> int:
         return int(self.code[3])
+
+    @property
+    def by_reading(self) -> Severity:
+        """The level of a finding by reading alone."""
+        return self.suspected or self.severity
 
     @property
     def summary(self) -> str:
@@ -204,8 +211,9 @@ class Finding:
 
     @property
     def order(self) -> tuple[object, ...]:
-        """Worst first, then by code and place: the order of every report."""
-        return (-self.severity, self.code, self.path, self.line, self.column, self.message)
+        """The order of every report: worst first, what touches security before what does not, ignores last."""
+        aside = 2 if self.code.startswith("PSA09") else 0 if self.security else 1
+        return (-self.severity, aside, self.code, self.path, self.line, self.column, self.message)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,13 +9,14 @@ import os
 import tokenize
 import warnings
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from pytest_secaudit.model import Check, Hit, Owner, OwnerKind, Question, Severity, Suspicion
+from pytest_secaudit.model import INFO, Check, Hit, Owner, OwnerKind, Question, Severity, Suspicion
 from pytest_secaudit.redact import clean
 from pytest_secaudit.source import Conventions, Role, Scope, TestModule
+from pytest_secaudit.source.changes import changes
 from pytest_secaudit.source.mocks import replacements, resolved_target
 from pytest_secaudit.source.restores import RestoreFact, restore_facts
 from pytest_secaudit.source.syntax import TRIES, WITHS
@@ -197,10 +198,13 @@ def _static_hits(module: TestModule, found: Iterable[tuple[Check, Hit]]) -> tupl
         if (check.code, line, column) in hits:
             continue  # one hazard at one place is one finding, however many ways lead to it
         seen[key] += 1
+        severity, note = hit.severity or check.suspected or check.severity, ""
+        if severity > INFO and _is_always_skipped(module, scope):
+            severity, note = INFO, " (its test is always skipped)"
         hits[check.code, line, column] = StaticHit(
             code=check.code,
-            severity=hit.severity or check.severity,
-            message=clean(hit.message),
+            severity=severity,
+            message=clean(hit.message + note),
             fix=clean(hit.fix),
             line=line,
             column=column,
@@ -219,6 +223,29 @@ def _static_hits(module: TestModule, found: Iterable[tuple[Check, Hit]]) -> tupl
 def _cleaned_question(question: Question) -> Question:
     """Both sides of a comparison are cleaned the same way (`RestoreFact`, `FixtureFact`): the answer stays."""
     return replace(question, args=tuple(map(clean, question.args)))
+
+
+_SKIPS = frozenset(("pytest.mark.skip", "unittest.case.skip", "unittest.skip"))
+
+
+def _is_always_skipped(module: TestModule, scope: Scope) -> bool:
+    """Whether the function, a class around it or the whole file is marked to be skipped, without a condition."""
+    around: Scope | None = scope
+    while around is not None:
+        if any(name in _SKIPS for name, _ in module.decorators(around)):
+            return True
+        if _SKIPS & {module.resolve(mark, around) for mark in _marks(around)}:
+            return True
+        around = around.enclosing
+    return False
+
+
+def _marks(scope: Scope) -> Iterator[ast.expr]:
+    """What ``pytestmark`` holds, without the arguments of the marks."""
+    for node in scope.of(ast.Assign):
+        if any(isinstance(target, ast.Name) and target.id == "pytestmark" for target in node.targets):
+            values = node.value.elts if isinstance(node.value, (ast.List, ast.Tuple)) else [node.value]
+            yield from (value.func if isinstance(value, ast.Call) else value for value in values)
 
 
 def _armed(module: TestModule, suspected: Iterable[tuple[Check, Suspicion]]) -> tuple[Armed, ...]:
@@ -307,13 +334,33 @@ def _fixtures(module: TestModule) -> tuple[FixtureFact, ...]:
     )
 
 
+_RESOURCES = (
+    "NamedTemporaryFile",
+    "Popen",
+    "Process",
+    "TemporaryDirectory",
+    "Thread",
+    "Timer",
+    "mkdtemp",
+    "mkstemp",
+    "open",
+    "socket",
+)
+
+
 def _examined(module: TestModule) -> tuple[tuple[int, int], ...]:
+    """Per dimension, how many places there were to look at, so that "none found" and "none there" differ."""
+    replaced = len(replacements(module))
     counts = {
-        0: sum(1 for _ in module.tests()),
+        0: sum(1 for _ in module.tests()),  # can each fail at all?
+        1: sum(1 for _ in module.functions(Role.FIXTURE, Role.SETUP, Role.TEARDOWN)),
         2: sum(1 for _ in module.each(*TRIES, *WITHS)),
-        5: len(replacements(module)),
+        3: 1,  # the text, searched for secrets
+        4: sum(change.place.area == "item" for change in changes(module)),
+        5: replaced,
+        6: sum(1 for _ in module.calls(*_RESOURCES)),
         7: sum(1 for _ in module.calls("sleep")),
-        8: len(replacements(module)),
+        8: replaced,
     }
     return tuple((digit, count) for digit, count in counts.items() if count)
 

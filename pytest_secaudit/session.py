@@ -47,10 +47,22 @@ def install(config: pytest.Config) -> None:
     worker = worker_id(config)
     key = catalogue_key(settings.catalogue, conventions)
     cache = ReadingCache(_cache_folder(config), key, worker)
-    static = StaticHalf(Collector(config), Reader(settings.catalogue, conventions, cache))
+    static = StaticHalf(
+        Collector(config), Reader(settings.catalogue, conventions, cache), time_limit=_limits_every_test(config)
+    )
     part = WorkerAudit(config, static) if worker else MainAudit(config, settings, static)
     config.pluginmanager.register(part, "secaudit-session")
     config.add_cleanup(cache.save)
+
+
+def _limits_every_test(config: pytest.Config) -> bool:
+    """Whether pytest-timeout is there and told to end any test that takes too long."""
+    if not config.pluginmanager.has_plugin("timeout"):
+        return False
+    try:
+        return bool(config.getoption("timeout", None) or float(config.getini("timeout") or 0))
+    except (ValueError, TypeError, KeyError):  # some other plugin of that name
+        return False
 
 
 def _cache_folder(config: pytest.Config) -> Path | None:

@@ -48,7 +48,7 @@ class Expected:
         owners = [owner.id for owner in finding.owners or (finding.owner,)]
         return (
             finding.code in self.codes
-            and fnmatch.fnmatchcase(finding.subject or "", self.subject)
+            and _matches(finding.subject or "", self.subject)
             and any(fnmatch.fnmatchcase(owner, self.owner) for owner in owners)
         )
 
@@ -169,6 +169,13 @@ def parse_expected(setting: str, line: str, catalogue: Sequence[Check]) -> Expec
     except UnknownCode as error:
         raise BadSetting(setting, line, str(error)) from None
     return Expected(codes, words[1], words[2] if len(words) == 3 else "*", clean(reason.replace("\0", " ").strip()))
+
+
+def _matches(subject: str, glob: str) -> bool:
+    """A subject pasted from the report means itself: in a glob the brackets of ``os.environ['TZ']`` are a set."""
+    return (
+        subject == glob or fnmatch.fnmatchcase(subject, glob) or fnmatch.fnmatchcase(subject, glob.replace("[", "[[]"))
+    )
 
 
 def _path_matches(path: str, glob: str) -> bool:

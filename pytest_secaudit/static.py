@@ -17,7 +17,7 @@ from pytest_secaudit.live import Surroundings, scopes_in_effect, settle
 from pytest_secaudit.model import NotAudited
 from pytest_secaudit.policy import Placed
 from pytest_secaudit.reader import Reader
-from pytest_secaudit.reading import Reading, cleaned
+from pytest_secaudit.reading import Armed, Reading, cleaned
 from pytest_secaudit.suppressions import MARKER, Suppression, marker_suppression
 
 Progress = Callable[[int, int], None]
@@ -28,8 +28,9 @@ _clock = time.perf_counter
 class StaticHalf:
     """Reads and settles the files behind the items of one process, each once."""
 
-    def __init__(self, collector: Collector, reader: Reader) -> None:
+    def __init__(self, collector: Collector, reader: Reader, *, time_limit: bool = False) -> None:
         self._collector = collector
+        self._time_limit = time_limit
         self._reader = reader
         self._sent: set[str] = set()
         self._said_not_audited = False
@@ -41,6 +42,12 @@ class StaticHalf:
     def everything(self, progress: Progress) -> Cargo:
         """All files, read now."""
         return self._cargo(list(self._collector.found.files), progress)
+
+    def armed_for(self, test: str) -> tuple[Armed, ...]:
+        """What the files of a test ask to be watched while it runs; they are read now if they were not yet."""
+        paths = list(self._collector.found.of_item.get(test, ()))
+        self._read(paths, None)
+        return tuple(armed for path in paths for armed in self._reader.readings[path].armed)
 
     def cargo_of(self, test: str) -> Cargo | None:
         """The files that a test stands on, if they were not handed out before."""
@@ -112,6 +119,7 @@ class StaticHalf:
             fixtures_in_effect=found.fixtures_in_effect.get(path, {}),
             fixture_replacements=replacements,
             autouse=tuple(_autouse(path, readings)),
+            time_limit=self._time_limit,
             restores=tuple((reading.path, fact) for reading in readings for fact in reading.restores),
             fixture_scopes=scopes_in_effect(path, readings),
         )

@@ -29,6 +29,12 @@ class WorkerAudit:
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         self.static.collect(session.items)
 
+    @pytest.hookimpl(tryfirst=True)
+    @careful
+    def pytest_runtest_setup(self, item: pytest.Item) -> None:
+        # Suspicions must be known before the test runs: afterwards there is nothing left to watch.
+        self.static.armed_for(item.nodeid)
+
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(self, item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         report = yield

@@ -131,3 +131,21 @@ def test_a_place_holds_its_parts(holder, part):
 )
 def test_a_place_does_not_hold_others(one, other):
     assert not one.holds(other)
+
+
+LOOPS = {
+    "for name in ('A', 'B'): os.environ[name] = '1'": ["os.environ['A']", "os.environ['B']"],
+    "for name in ['A']: os.environ.pop(name, None)": ["os.environ['A']"],
+    "for name, value in (('A', '1'), ('B', '2')): os.environ[name] = value": ["os.environ['A']", "os.environ['B']"],
+    "for name, value in {'A': '1'}.items(): os.environ[name] = value": ["os.environ['A']"],
+    "for name in {'A': '1'}: os.putenv(name, '2')": ["os.environ['A']"],
+    "for name in ('A', KEY): os.environ[name] = '1'": ["os.environ"],
+    "for name in o.names: os.environ[name] = '1'": ["os.environ"],
+    "for name in (): os.environ[name] = '1'": ["os.environ"],
+    "for name in ('a', 'b'): sys.modules[name] = None": ["sys.modules['a']", "sys.modules['b']"],
+}
+
+
+@pytest.mark.parametrize("statement", LOOPS)
+def test_loop_over_a_written_list_names_each_item(statement):
+    assert places(statement) == LOOPS[statement]

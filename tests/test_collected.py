@@ -17,9 +17,12 @@ from types import ModuleType, SimpleNamespace
 
 import pytest
 
+from pytest_secaudit.cache import ReadingCache
+from pytest_secaudit.checks import built_in
 from pytest_secaudit.collected import Collector
 from pytest_secaudit.live import Surroundings, answer, settle
 from pytest_secaudit.model import Question
+from pytest_secaudit.reader import Reader
 from pytest_secaudit.reading import FixtureFact, Reading, StaticHit
 from pytest_secaudit.source import Conventions
 from pytest_secaudit.static import StaticHalf, surrounds
@@ -628,3 +631,13 @@ def test_progress_is_said_when_reading_takes_more_than_a_second(tmp_path, monkey
     monkeypatch.setattr("pytest_secaudit.static._clock", lambda: 0.0)
     StaticHalf(mine, files).everything(lambda done, total: said.append((done, total)))
     assert said == []
+
+
+def test_suspicions_of_a_test_are_known_before_it_runs(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(shop="CACHE = {}\n")
+    pytester.syspathinsert()
+    (item,) = pytester.getitems("import shop\n\ndef test_a():\n    shop.CACHE = None\n")
+    static = StaticHalf(Collector(item.config), Reader(built_in(), Conventions(), ReadingCache(None, "")))
+    static.collect([item])
+    (suspicion,) = static.armed_for(item.nodeid)
+    assert (suspicion.code, suspicion.subject) == ("PSA501", "shop.CACHE")

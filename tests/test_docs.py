@@ -109,7 +109,11 @@ def test_every_option_named_exists(file: Path, registered: Recorder) -> None:
     assert set(OPTION.findall(file.read_text(encoding="utf-8"))) <= registered.options
 
 
-@pytest.mark.parametrize("file", TEXTS, ids=lambda file: file.relative_to(ROOT).as_posix())
+#: The commands in the field notes need the plugins of the suites that were read.
+OUR_COMMANDS = [file for file in TEXTS if file.name != "field-notes.md"]
+
+
+@pytest.mark.parametrize("file", OUR_COMMANDS, ids=lambda file: file.relative_to(ROOT).as_posix())
 def test_example_commands_are_accepted(file: Path, request: pytest.FixtureRequest) -> None:
     """pytest itself takes every option of a line that starts with `pytest --secaudit`."""
     for line in COMMAND.findall(file.read_text(encoding="utf-8")):

@@ -20,7 +20,7 @@ WITH_RULE = [check for check in CHECKS if check.rule is not None]
 def expected(check: Check, source: str) -> set[tuple[int, str]]:
     """Line and level of each mark ``# CODE`` or ``# CODE level`` for this check."""
     return {
-        (number, match[2] or check.severity.word)
+        (number, match[2] or (check.suspected or check.severity).word)
         for number, line in enumerate(source.splitlines(), 1)
         for match in EXPECTED.finditer(line)
         if match[1] == check.code

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import ast
+import sys
+import types
+
 import pytest
 
-from pytest_secaudit.live import Surroundings, answer, scopes_in_effect
+from pytest_secaudit.catalogue import one
+from pytest_secaudit.checks import built_in
+from pytest_secaudit.live import Surroundings, answer, scopes_in_effect, settle
 from pytest_secaudit.model import Question
 from pytest_secaudit.reading import Reading, read
 from pytest_secaudit.source import TestModule
@@ -93,3 +99,92 @@ def test_what_fixtures_and_tear_downs_empty() -> None:
         ("fixture", "clean", "shop.main.app.config"),
         ("class", "TestBase", "shop.main.other.dependency_overrides"),
     }
+
+
+class Untouchable:
+    """Whoever compares it or asks it for anything has lost."""
+
+    def __getattribute__(self, name):
+        raise AssertionError(name)
+
+    __eq__ = __getattribute__
+    __hash__ = None
+
+
+class OfOslo:
+    """Stands for ``oslo_config.cfg.ConfigOpts``."""
+
+
+OfOslo.__module__ = "oslo_config.cfg"
+
+
+def shop() -> types.ModuleType:
+    """A test module that has imported ``orders``, with a class and an object in it."""
+    orders = types.ModuleType("shop.orders")
+    orders.LIMIT, orders.NAME, orders.FLAG, orders.NOTHING = 3, "SUCCEEDED", True, None
+    orders.Backend = type("Backend", (type("Base", (), {"STATUS": "done"}),), {})
+    orders.odd, orders.entries, orders.CONF = Untouchable(), [], OfOslo()
+    module = types.ModuleType("tests.test_shop")
+    module.orders = orders
+    return module
+
+
+@pytest.mark.parametrize(
+    ("target", "literal", "expected"),
+    [
+        ("orders.LIMIT", "3", True),
+        ("orders.LIMIT", "3.0", False),
+        ("orders.LIMIT", "4", False),
+        ("orders.NAME", "'SUCCEEDED'", True),
+        ("orders.FLAG", "True", True),
+        ("orders.FLAG", "1", False),
+        ("orders.NOTHING", "None", True),
+        ("orders.Backend.STATUS", "'done'", True),
+        ("orders.entries", "[]", False),
+        ("orders.odd", "3", False),
+        ("orders.odd.size", "3", None),
+        ("orders.gone", "3", None),
+        ("elsewhere.LIMIT", "3", None),
+    ],
+)
+def test_what_has_the_value_already(target: str, literal: str, expected: bool | None) -> None:
+    assert answer(Question("already-equal", (target, literal)), Surroundings(module=shop())) is expected
+
+
+def test_full_name_of_a_loaded_module_stands_for_it(monkeypatch) -> None:
+    monkeypatch.setitem(sys.modules, "shop.orders", shop().orders)
+    assert answer(Question("already-equal", ("shop.orders.LIMIT", "3")), Surroundings()) is True
+
+
+def test_configuration_of_oslo_is_known_by_its_class() -> None:
+    around = Surroundings(module=shop())
+    assert answer(Question("oslo-config", ("orders.CONF",)), around) is True
+    assert answer(Question("oslo-config", ("orders.CONF.profiler",)), around) is True
+    assert answer(Question("oslo-config", ("orders.odd",)), around) is False
+    assert answer(Question("oslo-config", ("orders",)), around) is False
+
+
+def test_time_limit_is_told_by_the_surroundings() -> None:
+    assert answer(Question("time-limit"), Surroundings(time_limit=True)) is True
+    assert answer(Question("time-limit"), Surroundings()) is False
+
+
+@pytest.mark.parametrize("value", ["3", '"x"', "None", "-1", "1.5"])
+def test_value_that_is_there_already_is_no_hand_rolled_patch(value: str) -> None:
+    source = f"from shop import orders\n\ndef test_it():\n    orders.LIMIT = {value}\n    assert orders.buy()\n"
+    reading = read(source.encode(), "tests/test_shop.py", [one("PSA501", built_in())])
+    module = types.ModuleType("tests.test_shop")
+    module.orders = types.ModuleType("shop.orders")
+    for now, hits in ((ast.literal_eval(value), 0), ("another", 1)):
+        module.orders.LIMIT = now
+        expected = 0 if value == "None" else hits  # an emptying value is armed only
+        assert len(settle(reading, Surroundings(module=module)).hits) == expected
+
+
+def test_two_values_of_one_place_are_never_there_already() -> None:
+    source = "from shop import orders\n\ndef test_it():\n    orders.A = 3\n    orders.buy()\n    orders.A = 4\n    orders.buy()\n"
+    reading = read(source.encode(), "tests/test_shop.py", [one("PSA501", built_in())])
+    module = types.ModuleType("tests.test_shop")
+    module.orders = types.ModuleType("shop.orders")
+    module.orders.A = 3
+    assert len(settle(reading, Surroundings(module=module)).hits) == 1

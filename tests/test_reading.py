@@ -450,3 +450,29 @@ def test_a_failure_of_our_own_is_a_reason_and_stops_nothing(tmp_path, monkeypatc
 def test_conventions_decide_what_a_test_is():
     module = TestModule("x.py", "def check_it(): pass\ndef test_it(): pass\n", Conventions(("check",)))
     assert [scope.name for scope in module.tests()] == ["check_it"]
+
+
+# --- tests that never run
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "@pytest.mark.skip(reason='r')\ndef test_a():\n    time.sleep(1)\n",
+        "@unittest.skip('r')\nclass TestA:\n    def test_a(self):\n        time.sleep(1)\n",
+        "pytestmark = [pytest.mark.skip]\ndef test_a():\n    time.sleep(1)\n",
+        "class TestA:\n    pytestmark = pytest.mark.skip('r')\n    def test_a(self):\n        time.sleep(1)\n",
+    ],
+    ids=["function", "class", "module", "class mark"],
+)
+def test_hazard_in_a_test_that_is_always_skipped_is_info(source: str) -> None:
+    reading = read(f"import pytest, time, unittest\n{source}".encode(), "test_a.py", built_in())
+    (hit,) = reading.hits
+    assert hit.severity.word == "info"
+    assert hit.message.endswith("(its test is always skipped)")
+
+
+def test_conditional_skip_changes_nothing() -> None:
+    source = b"import pytest, time\n@pytest.mark.skipif(True, reason='r')\ndef test_a():\n    time.sleep(1)\n"
+    (hit,) = read(source, "test_a.py", built_in()).hits
+    assert hit.severity.word == "advisory"

@@ -170,6 +170,14 @@ def test_what_was_not_judged_and_what_was_hidden_are_counted() -> None:
     assert "a.yaml: not read" in " ".join(line.text for line in summary(audit, 1, 76))
 
 
+def test_security_comes_first_and_remarks_about_ignores_last() -> None:
+    secret = replace(TLS, code="PSA301", name="live-format-secret", security="credential", cause="s", fingerprint="s")
+    ignores = [replace(SLEEPS[0], code="PSA093", name="x", fingerprint=str(n), cause=str(n)) for n in range(9)]
+    lines = [line.text for line in summary(made([TLS, secret, *ignores, *SLEEPS[:4]]), 0, 120)]
+    codes = [line.split()[1] for line in lines if line.startswith("suspected ")]
+    assert codes == ["PSA301", "PSA202", "PSA701", "PSA093"]
+
+
 def test_one_line_says_the_conclusion() -> None:
     assert one_line(made([TLS])) == "audit: 1 suspected defect, by reading alone"
 

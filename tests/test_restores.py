@@ -7,6 +7,8 @@ import textwrap
 
 import pytest
 
+from pytest_secaudit.catalogue import one
+from pytest_secaudit.checks import built_in
 from pytest_secaudit.reading import read
 from pytest_secaudit.source import TestModule
 from pytest_secaudit.source.changes import changes
@@ -386,6 +388,25 @@ ALWAYS = {
         def test(self):
             os.chdir(self.old_cwd)  # HERE
     """,
+    "variables that a loop over a written list takes away": """
+        def test(monkeypatch):
+            for name in ("A", "B"):
+                monkeypatch.delenv(name, raising=False)
+            os.environ["A"] = "1"  # HERE
+    """,
+    "the same name, whatever it is": """
+        def test(monkeypatch, name):
+            monkeypatch.delenv(name, raising=False)
+            os.environ[name] = "1"  # HERE
+    """,
+    "tear-down that writes all saved variables back": """
+        class T(unittest.TestCase):
+            def test(self):
+                os.environ["A"] = "1"  # HERE
+            def tearDown(self):
+                for name, value in self.env.items():
+                    os.environ[name] = value
+    """,
 }
 
 STRAIGHT = {
@@ -531,6 +552,17 @@ NEVER = {
         def test():
             with open("environment") as file:
                 os.environ["A"] = file.read()  # HERE
+    """,
+    "other variables that a loop takes away": """
+        def test(monkeypatch):
+            for name in ("A", "B"):
+                monkeypatch.delenv(name, raising=False)
+            os.environ["C"] = "1"  # HERE
+    """,
+    "a variable of unknown name is no other": """
+        def test(monkeypatch, name):
+            monkeypatch.setenv(name, "1")
+            os.environ["C"] = "1"  # HERE
     """,
 }
 
@@ -719,6 +751,15 @@ def test_other_files_answer(pytester):
     marked = {("test_it.py", number) for number, line in enumerate(lines, 1) if "# REPORTED" in line}
     codes = ("PSA101", "PSA102", "PSA103", "PSA501")
     assert {(finding["path"], finding["line"]) for finding in found if finding["code"] in codes} == marked
+
+
+def test_each_target_of_one_statement_has_its_own_finding_and_fix():
+    source = "from shop import a, b\n\ndef test_it():\n    a.charge = b.mail = object()\n    a.run()\n"
+    hits = read(source.encode(), "tests/test_it.py", [one("PSA501", built_in())]).hits
+    assert [(hit.column, hit.subject, hit.fix) for hit in hits] == [
+        (5, "shop.a.charge", "monkeypatch.setattr(a, 'charge', ...)"),
+        (16, "shop.b.mail", "monkeypatch.setattr(b, 'mail', ...)"),
+    ]
 
 
 def test_what_is_emptied_is_handed_to_the_run():

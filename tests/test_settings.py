@@ -131,3 +131,12 @@ def test_report_is_format_and_path() -> None:
     target = parse_report("s", "json:out/a:b.json", Path("/base"))
     assert target.path == Path("/base/out/a:b.json")
     assert parse_report("s", "json:/abs/a.json", Path("/base")).path == Path("/abs/a.json")
+
+
+def test_expected_takes_a_subject_as_the_report_prints_it() -> None:
+    """In a glob the brackets of ``os.environ['TZ']`` would be a set of characters."""
+    entry = parse_expected("s", "PSA701 os.environ['TZ']  why", CHECKS)
+    assert entry.covers(finding(subject="os.environ['TZ']"))
+    assert not entry.covers(finding(subject="os.environ['LANG']"))
+    any_key = parse_expected("s", "PSA701 os.environ['T*']  why", CHECKS)
+    assert any_key.covers(finding(subject="os.environ['TZ']"))

@@ -151,7 +151,7 @@ def test_unknown_code_is_reported(pytester: pytest.Pytester) -> None:
 
 def test_reasonless_ignore_suppresses_nothing(pytester: pytest.Pytester) -> None:
     result = audited(pytester, f"def test_a():\n{SLEEP}  # secaudit: ignore[PSA701]\n")
-    assert result == {"new": ["PSA093:3", "PSA701:3"]}
+    assert result == {"new": ["PSA701:3", "PSA093:3"]}
 
 
 def test_expired_ignore_still_holds_and_is_reported(pytester: pytest.Pytester) -> None:

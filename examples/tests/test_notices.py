@@ -59,7 +59,7 @@ class TestLettersRightly(unittest.TestCase):
 
 class TestMails(unittest.TestCase):
     def setUp(self):
-        self.mail = mock.patch("shop.notices.mail").start()  # armed: PSA502
+        self.mail = mock.patch("shop.notices.mail").start()
         self.addCleanup(self.mail.stop)  # planted: PSA503
 
     def test_a_mail_is_sent(self):

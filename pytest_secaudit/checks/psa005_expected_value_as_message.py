@@ -4,6 +4,9 @@
 failure. `self.assertTrue(check(), True)` passes even for the text "Fail", and so does
 `assert check(), True`. `self.assertIsNone(None, x)` never looks at `x`.
 
+`assert check(), True` is an *advisory*: most often the call answers `True` or `False`, and only a
+wrong type would slip through.
+
 Strings, tuples, names and calls in that place are taken for messages and not reported.
 
 Instead: compare: `assert result == 5`, `self.assertEqual(5, result)`, `self.assertIs(result, True)`,
@@ -17,7 +20,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from pytest_secaudit.model import DEFECT, Check, Hit
+from pytest_secaudit.model import ADVISORY, DEFECT, Check, Hit
 from pytest_secaudit.source import Scope, TestModule, source_of, terminal_name
 from pytest_secaudit.source.mock_assertions import expects_an_error
 
@@ -39,7 +42,9 @@ class TestServer(unittest.TestCase):
 """,
     """
 def test_graph(graph, template):
-    assert graph.is_tree(), True  # PSA005
+    assert graph.is_tree(), True  # PSA005 advisory
+    assert graph.parent("root"), None  # PSA005 advisory
+    assert graph.root, True  # PSA005
     assert template.render(), b"text"  # PSA005
     assert template.globals["answer"](), 42  # PSA005
 """,
@@ -216,7 +221,9 @@ def _hit(found: _Misplaced) -> Hit:
         return Hit(found.node, message, fix=f"assertIsNone({value})")
     by_identity = isinstance(found.value, ast.Constant) and isinstance(found.value.value, (bool, type(None)))
     if found.method == "assert":
-        return Hit(found.node, message, fix=f"compare them: assert {asserted} {'is' if by_identity else '=='} {value}")
+        fix = f"compare them: assert {asserted} {'is' if by_identity else '=='} {value}"
+        answers = by_identity and isinstance(found.asserted, (ast.Call, ast.Await))
+        return Hit(found.node, message, fix=fix, severity=ADVISORY if answers else None)
     comparison = "assertIs" if by_identity else "assertEqual"
     return Hit(found.node, message, fix=f"compare them: {comparison}({asserted}, {value})")
 

@@ -3,8 +3,8 @@
 Every assertion stands in an `if`, or in a loop over something that the test computes. When the product
 returns nothing, the loop has nothing to go over: the test is green because there was nothing to check.
 
-Such tests are too common to be reported for their looks. The run watches them, and only a test that
-passed without having evaluated a single assertion is reported.
+Such tests are too common to be reported for their looks: reading alone reports nothing here and only hands the
+test on to be watched. A finding it becomes when a run has seen it pass without a single assertion evaluated.
 
 Instead: assert on the condition itself first (`assert found`, `assert len(found) == 3`), or give the
 test an input for which it is known.

@@ -2,7 +2,8 @@
 
 On a machine where the condition holds (no network, another platform, a missing library) the
 report shows a green test in which nothing was checked, and nobody can tell it from a real pass. In a
-test of something security-relevant that is a *defect*.
+test of something security-relevant that is a *defect*, unless it is an argument of the test that decides
+(`if kind == "none"`): then the other variants are checked.
 
 Instead: call `pytest.skip("why")` (or `self.skipTest("why")`), which is counted and shows the reason, or
 put the condition into `@pytest.mark.skipif`.
@@ -44,6 +45,26 @@ def test_login_page(client):
     if client is None:  # PSA012 defect
         return
     assert client.get("/login")
+""",
+    """
+import pytest
+
+@pytest.mark.parametrize("algorithm", ["RS256", "none"])
+def test_token(algorithm):
+    if algorithm == "none":  # PSA012 advisory
+        return
+    assert verify(make_token(algorithm))
+
+def test_permission_of_rows(database):
+    if "sqlite" == database:  # PSA012 advisory
+        return
+    assert not read_row(database, user="other")
+
+class TestSecret:
+    def test_secret_file(self, tmp_path):
+        if os.name == "nt":  # PSA012 defect
+            return
+        assert make_secret(tmp_path).mode == 0o600
 """,
     """
 import unittest
@@ -262,13 +283,38 @@ def _hit(module: TestModule, test: Scope, guard: ast.If, lines: list[int]) -> Hi
     word = security_word(test.name) or security_word(module.path.rpartition("/")[2].removesuffix(".py"))
     condition = source_of(guard.test)
     skip = "self.skipTest" if _is_unittest(module, test) else "pytest.skip"
+    by_argument = _is_about_an_argument(test, guard.test)
+    argument = ", for some of its arguments" if by_argument else ""
     return Hit(
         guard,
-        f"passes without a check if {condition}: {_never(lines)}",
+        f"passes without a check if {condition}{argument}: {_never(lines)}",
         fix=f'{skip}("...") in place of the return',
-        severity=DEFECT if word else None,
+        severity=DEFECT if word and not by_argument else None,
         security=word,
     )
+
+
+def _is_about_an_argument(test: Scope, condition: ast.expr) -> bool:
+    """``kind == "none"``: compares a parametrised argument or a fixture with a constant; ``None`` says it is missing."""
+    if isinstance(condition, ast.BoolOp):
+        about = [_is_about_an_argument(test, value) for value in condition.values]
+        return any(about) if isinstance(condition.op, ast.And) else all(about)
+    if isinstance(condition, ast.UnaryOp):
+        return _is_about_an_argument(test, condition.operand)
+    if not isinstance(condition, ast.Compare):
+        return False
+    sides = [condition.left, *condition.comparators]
+    arguments = set(parameter_names(test.node)) - {"self", "cls"}
+    rest = [side for side in sides if not (isinstance(side, ast.Name) and side.id in arguments)]
+    return 0 < len(rest) < len(sides) and all(_is_constant(side) for side in rest)
+
+
+def _is_constant(node: ast.expr) -> bool:
+    if isinstance(node, (ast.Tuple, ast.List, ast.Set)):
+        return all(_is_constant(element) for element in node.elts)
+    if isinstance(node, (ast.Name, ast.Attribute)):
+        return terminal_name(node).isupper()
+    return isinstance(node, ast.Constant) and node.value is not None
 
 
 def _never(lines: list[int]) -> str:

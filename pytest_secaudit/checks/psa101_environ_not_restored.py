@@ -95,8 +95,69 @@ def test_the_patch_ended_before(app):
     os.environ["A"] = "2"  # PSA101 advisory
     assert app.run()
 """,
+    """
+# a fixture that takes two other variables away for the time of each test
+import os
+import pytest
+
+@pytest.fixture(autouse=True)
+def no_proxies(monkeypatch, given):
+    for name in ("HTTP_PROXY", "HTTPS_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv(given, "1")
+
+def test_token(client):
+    os.environ["API_TOKEN"] = "t"  # PSA101 advisory
+    assert client.get()
+
+def test_proxy(client):
+    os.environ["HTTP_PROXY"] = "http://proxy"
+    assert client.get()
+
+def test_both(client):
+    for name in ("ALL_PROXY", "NO_PROXY"):
+        os.environ[name] = "x"  # PSA101 advisory
+    assert client.get()
+""",
 )
 GOOD = (
+    """
+# the names are those of a written list
+import os
+import pytest
+
+NAMES = ["A", "B"]
+
+@pytest.fixture(autouse=True)
+def clean(monkeypatch):
+    for name in NAMES:
+        monkeypatch.delenv(name, raising=False)
+    for name, value in {"C": "1", "D": "2"}.items():
+        monkeypatch.setenv(name, value)
+    for name, value in (("E", "1"), ("F", "2")):
+        monkeypatch.setenv(name, value)
+
+def test_it(app):
+    os.environ["A"] = os.environ["D"] = os.environ["F"] = "1"
+    for name in ("B", "C", "E"):
+        os.environ[name] = "3"
+    assert app.run()
+
+@pytest.mark.parametrize("variable", ["G", "H"])
+def test_parameter(app, monkeypatch, variable):
+    monkeypatch.delenv(variable, raising=False)
+    os.environ[variable] = "1"
+    assert app.run()
+
+def test_loop(app):
+    saved = dict(os.environ)
+    try:
+        os.environ["I"] = "1"
+        assert app.run()
+    finally:
+        for key, value in saved.items():
+            os.environ[key] = value
+""",
     """
 import os
 import pytest
@@ -294,11 +355,10 @@ def rule(module: TestModule) -> Iterator[Hit | Suspicion]:
             found.change.node,
             found.message,
             fix="monkeypatch.setenv, or mock.patch.dict(os.environ, ...)",
-            severity=ADVISORY,
             security=security_word(name),
             subject=name,
             unless=found.unless(module),
         )
 
 
-CHECK = Check("PSA101", "environ-not-restored", DEFECT, __doc__, BAD, GOOD, rule, cwe=459)
+CHECK = Check("PSA101", "environ-not-restored", DEFECT, __doc__, BAD, GOOD, rule, cwe=459, suspected=ADVISORY)

@@ -157,10 +157,9 @@ def rule(module: TestModule) -> Iterator[Hit]:
             if back is None
             else f"the working directory stays changed if something fails before line {back.line} goes back",
             fix="monkeypatch.chdir",
-            severity=ADVISORY,
             subject=found.change.place.name,
             unless=found.unless(module),
         )
 
 
-CHECK = Check("PSA102", "cwd-not-restored", DEFECT, __doc__, BAD, GOOD, rule, cwe=459)
+CHECK = Check("PSA102", "cwd-not-restored", DEFECT, __doc__, BAD, GOOD, rule, cwe=459, suspected=ADVISORY)

@@ -17,7 +17,7 @@ from collections.abc import Iterator
 
 from pytest_secaudit.model import ADVISORY, DEFECT, INFO, Check, Hit
 from pytest_secaudit.source import TestModule
-from pytest_secaudit.source.left import Left, left
+from pytest_secaudit.source.left import Left, by_monkeypatch, left
 
 BAD = (
     """
@@ -188,11 +188,13 @@ def _hit(module: TestModule, found: Left) -> Hit:
     return Hit(
         found.change.node,
         f"{found.message} (pytest does, unless run with -s)" if captured else found.message,
-        fix="capsys, or contextlib.redirect_stdout" if captured else "put it back after a fixture's yield",
-        severity=INFO if captured else ADVISORY,
+        fix="capsys, or contextlib.redirect_stdout"
+        if captured
+        else by_monkeypatch(module, found.change) or "put it back after a fixture's yield",
+        severity=INFO if captured else None,
         subject=name,
         unless=found.unless(module),
     )
 
 
-CHECK = Check("PSA103", "process-state-not-restored", DEFECT, __doc__, BAD, GOOD, rule, cwe=459)
+CHECK = Check("PSA103", "process-state-not-restored", DEFECT, __doc__, BAD, GOOD, rule, cwe=459, suspected=ADVISORY)

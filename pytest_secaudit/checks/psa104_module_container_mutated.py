@@ -13,6 +13,7 @@ The finding is an advisory; it becomes a defect when a run has seen the containe
 from __future__ import annotations
 
 import ast
+import copy
 import re
 from collections.abc import Iterator
 
@@ -31,6 +32,7 @@ from pytest_secaudit.source.containers import (
     module_path,
     names_leading_to,
     place_name,
+    rebinds_oddly,
     replaced_names,
     writes,
     writes_within,
@@ -41,6 +43,8 @@ BAD = (
 import copy
 
 CARTS = {"a": {"items": []}}
+ADDRESS = "10.0.0.1"
+HOST = {"ip": ADDRESS}
 SEEN = []
 TOKEN = dict(access_token="t", expires_at=0)
 ORDER = {"id": 1, "lines": [{"sku": "x"}]}
@@ -68,6 +72,11 @@ def test_missing_id(client):
     del ORDER["id"]  # PSA104 advisory
     assert client.post(ORDER).status_code == 400
 
+def test_other_address(client):
+    ADDRESS = "10.0.0.2"
+    HOST["ip"] = ADDRESS  # PSA104 advisory
+    assert client.connect(HOST)
+
 class TestKept:
     def setup_method(self):
         self.order = ORDER
@@ -79,7 +88,7 @@ class TestKept:
         assert client.post(self.order).ok
 
 def test_read(client):
-    assert client.post(ORDER).ok and client.login(TOKEN) and client.get(CARTS) and not SEEN
+    assert client.post(ORDER).ok and client.login(TOKEN) and client.get(CARTS) and client.get(HOST) and not SEEN
 """,
     """
 import pytest
@@ -238,6 +247,30 @@ def test_more(client):
     assert client.known(DATA, REGISTRY, _cache)
 """,
     """
+# the test writes what is there already
+import os
+import sys
+
+INITIATOR = "c55"
+CONNECTOR = {"ip": "10.0.0.1", "wwpns": [INITIATOR], "ports": [{"n": 1}]}
+ENV = dict(os.environ)
+ENV["PYTHONPATH"] = os.pathsep.join(sys.path)
+
+def test_connect(client):
+    CONNECTOR["wwpns"] = [INITIATOR]
+    CONNECTOR["ports"][0]["n"] = 1
+    assert client.connect(CONNECTOR)
+
+def test_path(client):
+    env = ENV
+    path = os.pathsep.join(sys.path)
+    env["PYTHONPATH"] = path
+    assert client.run(env)
+
+def test_both(client):
+    assert client.connect(CONNECTOR) and client.run(ENV)
+""",
+    """
 # methods of something that is no container, and names that nobody else reads
 import etcd
 
@@ -282,8 +315,62 @@ def _is_shared(module: TestModule, write: Write) -> bool:
     return all(map(is_item, write.steps)) and (write.how != "attribute" or bool(write.steps))
 
 
+def _is_there_already(module: TestModule, write: Write, container: ast.expr) -> bool:
+    """Whether the module's own code has put the same there, in the same words."""
+    if write.how != "item" or write.value is None or not isinstance(write.key, ast.Constant):
+        return False
+    stored = [
+        other
+        for other in writes(module)
+        if other.scope is module.root and other.how == "item" and other.is_same_place(write)
+    ]
+    before = max(stored, key=lambda other: getattr(other.node, "lineno", 0)).value if stored else None
+    if not stored:
+        before = _item(container, [*write.steps, f"[{write.key.value!r}]"])
+    if before is None:
+        return False
+    meant = _in_words_of_the_module(module, write.value, write.scope)
+    return meant is not None and ast.dump(meant) == ast.dump(before)
+
+
+def _item(container: ast.expr | None, steps: list[str]) -> ast.expr | None:
+    """What a display holds behind these keys."""
+    for step in steps:
+        pairs = list(zip(container.keys, container.values, strict=True)) if isinstance(container, ast.Dict) else []
+        if isinstance(container, ast.List):
+            pairs = [(ast.Constant(number), value) for number, value in enumerate(container.elts)]
+        spread = any(key is None or isinstance(value, ast.Starred) for key, value in pairs)
+        held = [value for key, value in pairs if isinstance(key, ast.Constant) and f"[{key.value!r}]" == step]
+        if spread or not held:
+            return None
+        container = held[-1]
+    return container
+
+
+def _in_words_of_the_module(module: TestModule, value: ast.expr, scope: Scope, depth: int = 4) -> ast.expr | None:
+    """The expression with local names replaced by what they are assigned; None where one may be anything."""
+    unknown: list[str] = []
+
+    class Replace(ast.NodeTransformer):
+        def visit_Name(self, node: ast.Name) -> ast.expr:
+            binder = module.binder(node.id, scope)
+            if binder is None or binder is module.root or node.id in module.imported_names():
+                return node
+            known = module.value(node.id, scope) if depth else None
+            meant = None if known is None else _in_words_of_the_module(module, known, binder, depth - 1)
+            if meant is None or rebinds_oddly(module, binder, node.id):
+                unknown.append(node.id)
+                return node
+            return meant
+
+    replaced: ast.expr = Replace().visit(copy.deepcopy(value))
+    return None if unknown else replaced
+
+
 def _stays(module: TestModule, write: Write, containers: dict[str, ast.expr]) -> bool:
     if write.how == "remove" and not (has_key(containers[write.root], write.key) and not write.steps):
+        return False
+    if _is_there_already(module, write, containers[write.root]):
         return False
     mine = _about(module, write.root, writes_within(module, write.scope.outermost))
     if is_put_right(module, write, mine):
@@ -340,9 +427,8 @@ def _hit(module: TestModule, write: Write) -> Hit:
         write.node,
         f"{write.root}, made once for the module, {what}",
         fix=f"make {write.root} in a fixture, or write with monkeypatch.setitem or mock.patch.dict",
-        severity=ADVISORY,
         subject=place_name(f"{module_path(module)}.{write.root}", write),
     )
 
 
-CHECK = Check("PSA104", "module-container-mutated", DEFECT, __doc__, BAD, GOOD, rule)
+CHECK = Check("PSA104", "module-container-mutated", DEFECT, __doc__, BAD, GOOD, rule, suspected=ADVISORY)

@@ -73,6 +73,23 @@ class TestMore(TestCart):
         type(self)
         self.items.extend(["pear"])  # PSA105 advisory
 """,
+    """
+# what another class sets up is its own
+import unittest
+
+class TestBus(unittest.TestCase):
+    def setUp(self):
+        self.seen = []
+
+    def test_bus(self):
+        self.seen.append(1)
+
+class TestOrders(unittest.TestCase):
+    seen = []
+
+    def test_order(self):
+        self.seen.append("apple")  # PSA105 advisory
+""",
 )
 GOOD = (
     """
@@ -262,10 +279,10 @@ def _stays(module: TestModule, write: Write, owner: Scope) -> bool:
     if write.how == "remove" and not (has_key(made, write.key) and len(write.steps) == 1):
         return False
     outer = write.scope.outermost
-    mine = _about(module, name, writes_within(module, outer))
+    mine = _about(module, name, writes_within(module, outer), write)
     if any(_rebinds(other, name) for other in mine) or is_put_right(module, write, mine):
         return False
-    around = [other for other in _about(module, name, writes(module)) if other.scope.outermost is not outer]
+    around = [other for other in _about(module, name, writes(module), write) if other.scope.outermost is not outer]
     return not (
         is_reset_elsewhere(module, write, around)
         or any(_rebinds(other, name) and module.role(other.scope.outermost) is not Role.TEST for other in around)
@@ -277,11 +294,22 @@ def _rebinds(write: Write, name: str) -> bool:
     return write.how == "attribute" and write.name == name
 
 
-def _about(module: TestModule, name: str, found: tuple[Write, ...]) -> list[Write]:
-    """The writes to an attribute of this name, of whatever it is, or to what is in it."""
+def _about(module: TestModule, name: str, found: tuple[Write, ...], about: Write) -> list[Write]:
+    """The writes to an attribute of this name, or to what is in it; not those of a class that has nothing to do with it."""
     through = module.once(all_seen_through)
     seen = (through[write] for write in found)
-    return [write for write in seen if name in write.steps or (write.how == "attribute" and write.name == name)]
+    named = [write for write in seen if name in write.steps or (write.how == "attribute" and write.name == name)]
+    cls = _receiver(module, about)
+    return [write for write in named if cls is None or _may_be_of(module, write, cls)]
+
+
+def _may_be_of(module: TestModule, write: Write, cls: Scope) -> bool:
+    """Whether what a write starts from may be of this class, of a base of it or of one that is derived from it."""
+    other = _receiver(module, write)
+    if other is None and write.root not in ("self", "cls") and not write.steps:
+        found = module.definition(ast.Name(write.root, ast.Load()), write.scope)
+        other = found if found is not None and found.is_class else None
+    return other is None or other in module.lineage(cls) or cls in module.lineage(other)
 
 
 def _hit(module: TestModule, write: Write, owner: Scope) -> Hit:
@@ -293,9 +321,8 @@ def _hit(module: TestModule, write: Write, owner: Scope) -> Hit:
         write.node,
         f"{name}, made once for the class, {what}",
         fix=f"make it for each test: self.{write.steps[0]} = ... in a set-up",
-        severity=ADVISORY,
         subject=place_name(f"{module_path(module)}.{owner.qualname}.{write.steps[0]}", short),
     )
 
 
-CHECK = Check("PSA105", "class-container-mutated", DEFECT, __doc__, BAD, GOOD, rule)
+CHECK = Check("PSA105", "class-container-mutated", DEFECT, __doc__, BAD, GOOD, rule, suspected=ADVISORY)

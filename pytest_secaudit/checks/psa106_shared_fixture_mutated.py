@@ -254,10 +254,9 @@ def _hit(module: TestModule, write: Write) -> Hit:
         write.node,
         f"the fixture {write.root} is shared by several tests and keeps what this test writes",
         fix=f"work on a copy of {write.root}, or write with monkeypatch",
-        severity=ADVISORY,
-        subject=place_name(f"fixture {write.root}", write),
+        subject=place_name(f"fixture:{write.root}", write),
         only_if=() if is_known else (question,),
     )
 
 
-CHECK = Check("PSA106", "shared-fixture-mutated", DEFECT, __doc__, BAD, GOOD, rule)
+CHECK = Check("PSA106", "shared-fixture-mutated", DEFECT, __doc__, BAD, GOOD, rule, suspected=ADVISORY)

@@ -363,7 +363,7 @@ def _hit(statement: ast.Try, handler: ast.ExceptHandler, assertion: ast.stmt) ->
     types = f"except {source_of(handler.type)}" if handler.type is not None else "except"
     return Hit(
         statement,
-        f"`{types}` in line {handler.lineno} swallows the failure of {_described(assertion)} in line {assertion.lineno}",
+        f"{types} in line {handler.lineno} swallows the failure of {_described(assertion)} in line {assertion.lineno}",
         fix=_fix(statement, assertion),
     )
 
@@ -378,7 +378,7 @@ def _fix(statement: ast.Try, assertion: ast.stmt) -> str:
         about = last_call(statement.body[: statement.body.index(assertion)])
         if about is not None:
             raises = "self.assertRaises" if _described(assertion).startswith("self.") else "pytest.raises"
-            return f"with {raises}(TheError): {source_of(about[0])}"
+            return f"expect the precise exception instead: with {raises}(...): {source_of(about[0])}"
     return f"catch only the error of the product, or move out of the try: {source_of(assertion)}"
 
 

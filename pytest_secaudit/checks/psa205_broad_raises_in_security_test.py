@@ -162,18 +162,31 @@ def rule(module: TestModule) -> Iterator[Hit]:
 
 
 def _hit(scope: Scope, call: ast.Call, broad: str, word: str) -> Hit:
-    statement = scope.parent(scope.parent(call) or call)
-    about = last_call(statement.body) if isinstance(statement, WITHS) else None
-    if about is not None:
-        code = source_of(about[0])
-    else:
-        code = source_of(call.args[1]) if len(call.args) > 1 else "the call"
     return Hit(
         call,
         f"raises({broad}) is also satisfied by a typo or a broken set-up, not only by the rejection",
-        fix=f"name the exact error of the rejection, or add match=: {code}",
+        fix=_fix(scope, call),
         security=word,
     )
+
+
+def _fix(scope: Scope, call: ast.Call) -> str:
+    """How it would be written, around the user's own call."""
+    statement = scope.parent(scope.parent(call) or call)
+    about = last_call(statement.body) if isinstance(statement, WITHS) else None
+    code = ""
+    if about is not None:
+        code = source_of(about[0])
+    elif len(call.args) > 1:
+        code = source_of(ast.Call(call.args[1], call.args[2:], call.keywords))
+    written = source_of(call.func)
+    if terminal_name(call.func) == "assertRaises":
+        example = f"{written.removesuffix('assertRaises')}assertRaisesRegex(..., ...)"
+        advice = "use assertRaisesRegex"
+    else:
+        example = f"{written}(..., match=...)"
+        advice = "add match="
+    return f"{advice} and expect the precise exception, e.g. with {example}{': ' if code else ''}{code}"
 
 
 def _broad_type(module: TestModule, scope: Scope, call: ast.Call) -> str | None:

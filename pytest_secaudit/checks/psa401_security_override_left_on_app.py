@@ -17,21 +17,19 @@ import ast
 import re
 from collections.abc import Iterator
 
-from pytest_secaudit.model import ADVISORY, DEFECT, Check, Hit, Question
+from pytest_secaudit.model import ADVISORY, DEFECT, Check, Hit
 from pytest_secaudit.source import Role, Scope, TestModule, own_nodes, parameter_names, source_of, terminal_name
 from pytest_secaudit.source.changes import Change, attribute_place
 from pytest_secaudit.source.containers import (
     Write,
-    is_fixture_argument,
     is_item,
     module_path,
-    wide_fixture,
     writes,
     writes_within,
 )
 from pytest_secaudit.source.lexicon import security_word
 from pytest_secaudit.source.restores import fixtures_asked, question
-from pytest_secaudit.source.switches import OVERRIDES, security_switch
+from pytest_secaudit.source.switches import MADE_FOR, OVERRIDES, outlives_the_test, security_switch
 from pytest_secaudit.source.syntax import TRIES, WITHS
 
 BAD = (
@@ -218,8 +216,6 @@ def test_saved(client):
 """,
 )
 
-_MADE_FOR = (Role.TEST, Role.SETUP, Role.FIXTURE)
-
 
 def rule(module: TestModule) -> Iterator[Hit]:
     text = module.text
@@ -228,7 +224,7 @@ def rule(module: TestModule) -> Iterator[Hit]:
     seen: set[tuple[Scope, str, str]] = set()
     for write in writes(module):
         what = security_switch(write)
-        if what is not None and module.role(write.scope.outermost) in _MADE_FOR:
+        if what is not None and module.role(write.scope.outermost) in MADE_FOR:
             key = (write.scope.outermost, write.root, what)
             for hit in _judge(module, write, what) if key not in seen else ():
                 seen.add(key)  # once for each test and key
@@ -238,7 +234,7 @@ def rule(module: TestModule) -> Iterator[Hit]:
 def _judge(module: TestModule, write: Write, what: str) -> Iterator[Hit]:
     outer = write.scope.outermost
     wide_fixture_of_suite = module.role(outer) is Role.FIXTURE and module.fixture_scope(outer) in ("session", "package")
-    needs = _shared(module, write)
+    needs = outlives_the_test(module, write)
     if needs is None or wide_fixture_of_suite or _is_undone(module, write):
         return
     base = _full_name(module, write)
@@ -253,7 +249,6 @@ def _judge(module: TestModule, write: Write, what: str) -> Iterator[Hit]:
         write.node,
         f"the override of {what} on the shared {_owner(write)} {ends}",
         fix="take it back below the yield of a fixture, or write with monkeypatch",
-        severity=ADVISORY,
         security=security_word(what),
         subject=subject,
         unless=(question(module, Change(place, write.node, write.scope)),),
@@ -271,20 +266,7 @@ def _line(write: Write) -> int:
     return line
 
 
-# --- whether it is shared
-
-
-def _shared(module: TestModule, write: Write) -> tuple[Question, ...] | None:
-    """What must hold for the application to outlive the test; None if it does not."""
-    if write.root == "settings" and "settings" in parameter_names(write.scope.outermost.node):
-        return None  # the fixture of pytest-django takes everything back
-    if is_fixture_argument(module, write):
-        outer = write.scope.outermost
-        wide = wide_fixture(module, write.root, outer)
-        if wide is None:
-            return (Question("wide-fixture", (write.root, outer.qualname)),)
-        return () if wide else None
-    return () if module.binder(write.root, write.scope) is module.root else None
+# --- what it belongs to
 
 
 def _full_name(module: TestModule, write: Write) -> str:
@@ -293,7 +275,7 @@ def _full_name(module: TestModule, write: Write) -> str:
         return full
     if module.binder(write.root, write.scope) is module.root:
         return f"{module_path(module)}.{write.root}"
-    return f"fixture {write.root}"
+    return f"fixture:{write.root}"
 
 
 # --- whether it is taken back
@@ -400,4 +382,4 @@ def _restores(module: TestModule, write: Write, scope: Scope) -> bool:
     return any(_takes_back(write, other) for other in writes_within(module, scope))
 
 
-CHECK = Check("PSA401", "security-override-left-on-app", DEFECT, __doc__, BAD, GOOD, rule, cwe=459)
+CHECK = Check("PSA401", "security-override-left-on-app", DEFECT, __doc__, BAD, GOOD, rule, cwe=459, suspected=ADVISORY)

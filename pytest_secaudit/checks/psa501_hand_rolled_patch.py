@@ -11,7 +11,8 @@ It is *advisory* when the new value is a stand-in (a mock, a lambda, a function 
 stub), when the name is about security, or when it belongs to the standard library or to a well-known package; a
 plain value for a name of the project is *info*, as about one in ten of those is put back by the code under test or was
 that value before. Emptying values (`None`, `False`, `[]`) are not reported: the run
-watches the name instead. What a fixture, a base class, a decorator or a clean-up undoes is not reported either.
+watches the name instead. What a fixture, a base class, a decorator or a clean-up undoes is not reported either; nor
+what the test, after a call, asserts to be another by then, options of oslo.config, and values that were there before.
 """
 
 from __future__ import annotations
@@ -20,12 +21,15 @@ import ast
 import sys
 from collections.abc import Iterator
 
-from pytest_secaudit.model import ADVISORY, DEFECT, INFO, Check, Hit, Suspicion
-from pytest_secaudit.source import Scope, TestModule, source_of, terminal_name
+from pytest_secaudit.model import ADVISORY, DEFECT, INFO, Check, Hit, Question, Suspicion
+from pytest_secaudit.source import Role, Scope, TestModule, own_nodes, terminal_name
 from pytest_secaudit.source.changes import MODULES, Change, Place, changes_in
-from pytest_secaudit.source.left import Left, left, stands_in
+from pytest_secaudit.source.left import Left, by_monkeypatch, left, place_of, stands_in
 from pytest_secaudit.source.lexicon import security_word
+from pytest_secaudit.source.oracles import is_assertion
+from pytest_secaudit.source.patchers import set_on_mock_class
 from pytest_secaudit.source.restores import setups
+from pytest_secaudit.source.switches import switching
 from pytest_secaudit.source.temporary import replaced_by
 
 BAD = (
@@ -55,6 +59,21 @@ def test_plain_values():
     orders.LIMIT = 3  # PSA501 info
     orders.count += 1  # PSA501 info
     assert orders.buy()
+
+def test_asserts_what_it_has_set():
+    orders.CURRENCY = "EUR"  # PSA501 info
+    orders.charge_all()
+    assert orders.CURRENCY == "EUR"
+
+def test_reads_it_again():
+    orders.PAGES = orders.some()  # PSA501 info
+    found = orders.find()
+    assert found.pages == orders.PAGES
+
+def test_asserts_of_its_stand_in():
+    orders.mail = mock.Mock()  # PSA501 advisory
+    orders.buy()
+    assert orders.mail.called
 
 def test_straight():
     old = orders.charge
@@ -105,6 +124,50 @@ def test_stopall_does_not_know_it(request):
 """,
 )
 GOOD = (
+    """
+# the code under test sets it again, as the test asserts
+import unittest
+from shop import orders, rpc
+from shop.orders import Service
+from shop.config import CONF
+
+class TestService(unittest.TestCase):
+    def test_start(self):
+        before = Service.service_id
+        Service.service_id = before + 1
+        self.assertNotEqual(before, Service.service_id)
+        Service().start()
+        self.assertEqual(before, Service.service_id)
+
+    def test_forget(self):
+        orders.CACHE = {"apple": 1}
+        self.assertIn("apple", orders.CACHE)
+        orders.forget("apple")
+        self.assertNotIn("apple", orders.CACHE)
+
+    def test_options(self):
+        CONF.profiler.enabled = True
+        orders.CONF.limit = 3
+        orders.run()
+
+def test_reset(self):
+    rpc.LAST_VERSION = 123
+    orders.use_current()
+    assert rpc.LAST_VERSION is None
+""",
+    """
+# PSA504 and PSA401 report these
+from unittest import mock
+from shop.main import settings
+
+def test_mocks(shop):
+    mock.Mock.answer = 42
+    assert shop.run()
+
+def test_switch(client):
+    settings.PERMISSION_CHECKS = lambda user: True
+    assert client.get("/")
+""",
     """
 from unittest import mock
 import pytest
@@ -328,8 +391,11 @@ _LOADERS = frozenset(("configure_loader_modules", "setup_loader_modules"))
 def rule(module: TestModule) -> Iterator[Hit | Suspicion]:
     if any(scope.name in _LOADERS for scope in module.root.children):
         return  # salt replaces the attributes of the modules that it loads, and puts them back
+    others = {*switching(module), *(node for node, _, _ in set_on_mock_class(module))}  # of PSA401 and PSA504
     for found in left(module, "attribute", "item"):
         change = found.change
+        if change.node in others:
+            continue
         if _is_meant(found) and not _on_a_stand_in(module, change) and not _in_made_up_module(module, change):
             yield _finding(module, found)
 
@@ -384,25 +450,103 @@ def _stubs_modules(module: TestModule, scope: Scope, call: ast.Call, names: set[
 def _finding(module: TestModule, found: Left) -> Hit | Suspicion:
     change = found.change
     name = change.place.name
-    if change.place.area == "item" or found.weak:
+    armed = change.place.area == "item" or found.weak or _is_configuration(change.place)
+    if armed or _changes_again(module, change):
         return Suspicion(change.node, name.partition("[")[0], "changed-at-end-of-owner", found.message)
     word = security_word(name.rpartition(".")[2])
     return Hit(
-        change.node,
+        place_of(module, change),
         found.message,
-        fix=_fix(change),
-        severity=ADVISORY if word or _is_foreign(module, change.place) or _is_stand_in(module, change) else INFO,
+        fix=by_monkeypatch(module, change) or "monkeypatch.setattr or mock.patch.object",
+        severity=None if word or _is_foreign(module, change.place) or _is_stand_in(module, change) else INFO,
         security=word,
         subject=name,
-        unless=found.unless(module),
+        unless=(*found.unless(module), *_of_the_value(module, change)),
     )
 
 
-def _fix(change: Change) -> str:
-    written = change.node.targets[0] if isinstance(change.node, ast.Assign) else None
-    if isinstance(written, ast.Attribute):
-        return f"monkeypatch.setattr({source_of(written.value)}, {written.attr!r}, ...)"
-    return "monkeypatch.setattr or mock.patch.object"
+def _is_configuration(place: Place) -> bool:
+    """An option of oslo.config: the fixtures of its users reset the whole of it."""
+    return "CONF" in place.name.split(".")[:-1]
+
+
+def _changes_again(module: TestModule, change: Change) -> bool:
+    """Whether the test asserts, after a call, that the very attribute is another by then: the code under test resets it."""
+    scope = change.scope
+    if module.role(scope.outermost) is not Role.TEST or change.place.area != "attribute":
+        return False
+    checks = [node for node in (*scope.of(ast.Assert), *scope.of(ast.Expr)) if is_assertion(node)]
+    assertions = sorted((node for node in checks if node.lineno > change.line), key=lambda node: node.lineno)
+    inside = {id(node) for check in checks for node in own_nodes(check)}
+    calls = [c.lineno for c in scope.calls if id(c) not in inside and c.lineno > _last_line(change.node)]
+    for check in assertions:
+        if calls and min(calls) < check.lineno:
+            others = [part for part in _compared(check) if module.resolve(part, scope) != change.place.name]
+            if len(others) < len(list(_compared(check))) and all(_is_from_before(part, change) for part in others):
+                return True
+    return False
+
+
+def _is_from_before(part: ast.expr, change: Change) -> bool:
+    """Whether a value was known before the change, and is not the one that the change writes."""
+    if change.value is not None and ast.dump(part) == ast.dump(change.value):
+        return False
+    names = {node.id for node in own_nodes(part) if isinstance(node, ast.Name)}
+    later = (
+        node.id
+        for node in own_nodes(change.scope.node)
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store) and node.lineno > change.line
+    )
+    return names.isdisjoint(later) and not any(isinstance(node, ast.Call) for node in own_nodes(part))
+
+
+def _last_line(node: ast.AST) -> int:
+    line: int = getattr(node, "end_lineno", 0)
+    return line
+
+
+def _compared(check: ast.stmt) -> Iterator[ast.expr]:
+    """The values that an assertion is about: the sides of the comparison, the arguments of the method."""
+    if isinstance(check, ast.Assert):
+        compared = check.test.operand if isinstance(check.test, ast.UnaryOp) else check.test
+        yield from (compared.left, *compared.comparators) if isinstance(compared, ast.Compare) else (compared,)
+    elif isinstance(check, ast.Expr) and isinstance(check.value, ast.Call):
+        yield from check.value.args
+
+
+def _of_the_value(module: TestModule, change: Change) -> Iterator[Question]:
+    """Whether the place has that value already, or belongs to a configuration of oslo.config."""
+    name = _live_name(module, change)
+    if not name:
+        return
+    yield Question("oslo-config", (name.rpartition(".")[0],))
+    values = {
+        ast.dump(other.value) if other.value is not None else ""
+        for scope in change.scope.outermost.within()
+        for other in changes_in(module, scope)
+        if other.place == change.place
+    }
+    literal = _literal(change.value)
+    if literal and len(values) == 1:
+        yield Question("already-equal", (name, literal))
+
+
+def _live_name(module: TestModule, change: Change) -> str:
+    """The attribute as the module has it; by its full name where a function has imported it."""
+    name = change.place.name
+    for local, full in module.imported_names().items():
+        if name.startswith(f"{full}."):
+            return f"{local}{name[len(full) :]}"
+    return "" if name.startswith(".") else name
+
+
+def _literal(value: ast.expr | None) -> str:
+    """A plain literal as `repr` writes it; empty for anything else."""
+    try:
+        plain = ast.literal_eval(value) if value is not None else []
+    except ValueError:
+        return ""
+    return repr(plain) if isinstance(plain, (str, int, float, bool)) or plain is None else ""
 
 
 def _is_foreign(module: TestModule, place: Place) -> bool:
@@ -415,4 +559,4 @@ def _is_stand_in(module: TestModule, change: Change) -> bool:
     return change.value is not None and stands_in(module, change.scope, change.value)
 
 
-CHECK = Check("PSA501", "hand-rolled-patch", DEFECT, __doc__, BAD, GOOD, rule, cwe=459)
+CHECK = Check("PSA501", "hand-rolled-patch", DEFECT, __doc__, BAD, GOOD, rule, cwe=459, suspected=ADVISORY)

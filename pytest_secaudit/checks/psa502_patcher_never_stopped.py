@@ -6,8 +6,8 @@ stays for every later test of the session: a password check or a clock that is a
 Instead: use `with mock.patch(...)`, the decorator, `monkeypatch` or pytest-mock's `mocker`; or register
 `self.addCleanup(patcher.stop)` in the line after `start()`.
 
-A base class from another package may well stop everything, so that the text alone is never reported: the line is
-only watched, and it becomes a finding when a run has seen the patch still in place at the end.
+Reading alone reports nothing here: a base class from another package may well stop everything. It only hands the line
+on to be watched, and a finding it becomes when a run has seen the patch still in place at the end.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from pytest_secaudit.model import DEFECT, Check, Suspicion
 from pytest_secaudit.source import TestModule
 from pytest_secaudit.source.mocks import replacements, resolved_target
-from pytest_secaudit.source.patchers import Started, all_stopped_around, is_stopped, started
+from pytest_secaudit.source.patchers import Started, all_stopped_around, is_stopped, started, stopped_on_the_mock
 
 BAD = (
     """
@@ -126,6 +126,14 @@ class TestOrders(unittest.TestCase):
         mock.patch.object(shop, "charge").start()
 """,
     """
+# stopped on the mock: PSA503 reports that
+from unittest import mock
+
+def test_charge(request):
+    charge = mock.patch("shop.orders.charge").start()
+    request.addfinalizer(charge.stop)
+""",
+    """
 # other things that start
 import threading
 
@@ -139,7 +147,9 @@ def test_thread():
 def rule(module: TestModule) -> Iterator[Suspicion]:
     for begun in started(module):
         target = _target(module, begun)
-        if target and not is_stopped(module, begun) and not all_stopped_around(module, begun.scope):
+        if not target or is_stopped(module, begun) or all_stopped_around(module, begun.scope):
+            continue
+        if next(stopped_on_the_mock(module, begun), None) is None:  # (PSA503 reports that one)
             yield Suspicion(
                 begun.call,
                 subject=target,

@@ -7,7 +7,8 @@ nothing: the replaced function stays replaced for every later test, unless someb
 Instead: keep the patcher and hand over its `stop`: `patcher = mock.patch(...)`, `patcher.start()`,
 `self.addCleanup(patcher.stop)`.
 
-Where the patched object was made by the test itself, nobody else meets the patch: an advisory.
+Where the patched object was made by the test itself, nobody else meets the patch: an advisory. So it is where the
+class has a base from another file (that of oslotest calls `stopall` for every test), or where this file does.
 """
 
 from __future__ import annotations
@@ -16,9 +17,9 @@ import ast
 from collections.abc import Iterator
 
 from pytest_secaudit.model import ADVISORY, DEFECT, Check, Hit
-from pytest_secaudit.source import Scope, TestModule, dotted_name, own_nodes
+from pytest_secaudit.source import TestModule, dotted_name, parameter_names, source_of
 from pytest_secaudit.source.mocks import replacements, resolved_target
-from pytest_secaudit.source.patchers import MOCK_CLASSES, Started, is_stopped, places_to_stop, started
+from pytest_secaudit.source.patchers import Started, all_stopped_around, started, stopped_on_the_mock
 
 BAD = (
     """
@@ -55,8 +56,42 @@ def test_plain(request):
     sleep = mock.patch.object(shop.time, "sleep", autospec=True).start()
     request.addfinalizer(sleep.stop)  # PSA503
 """,
+    """
+# a base of another file may call stopall; so may this one
+import unittest
+import oslotest.base
+from unittest import mock
+
+class Base(unittest.TestCase):
+    pass
+
+class TestOfThisFile(Base):
+    def setUp(self):
+        self.charge = mock.patch("shop.orders.charge").start()
+        self.addCleanup(self.charge.stop)  # PSA503
+
+class TestOfAnotherFile(oslotest.base.BaseTestCase):
+    def setUp(self):
+        self.charge = mock.patch("shop.orders.charge").start()
+        self.addCleanup(self.charge.stop)  # PSA503 advisory
+
+class TestAllStopped(Base):
+    def setUp(self):
+        self.addCleanup(mock.patch.stopall)
+        self.charge = mock.patch("shop.orders.charge").start()
+        self.addCleanup(self.charge.stop)  # PSA503 advisory
+""",
 )
 GOOD = (
+    """
+# no module is called self: start() raises before anything is patched
+from unittest import mock
+
+class TestOrders:
+    def test_it(self):
+        log = mock.patch("self.shop.LOG").start()
+        log.stop()
+""",
     """
 # the patcher is stopped
 import unittest
@@ -118,56 +153,40 @@ def test_mocker(mocker):
 """,
 )
 
-_CLEANUPS = frozenset(
-    "addAsyncCleanup addClassCleanup addCleanup addModuleCleanup add_cleanup addfinalizer callback".split()
-)
-
 
 def rule(module: TestModule) -> Iterator[Hit]:
     for begun in started(module):
-        if (
-            begun.mock
-            and _gives_a_mock(module, begun)
-            and not is_stopped(module, begun)
-            and _is_bound_once(module, begun)
-        ):
-            for scope in places_to_stop(module, begun.scope, begun.mock):
-                yield from (_hit(module, begun, call) for call in _stops(scope, begun.mock))
+        if not _is_of_the_test(begun):
+            yield from (_hit(module, begun, call) for call in stopped_on_the_mock(module, begun))
 
 
-def _gives_a_mock(module: TestModule, begun: Started) -> bool:
-    """``start`` returns a mock, and not something that was put in and may have a ``stop`` of its own."""
-    options = {keyword.arg: keyword.value for keyword in begun.patch.keywords}
-    written = module.resolve(begun.patch.func, begun.scope)
-    if written.endswith((".dict", ".multiple")) or None in options:
+def _is_of_the_test(begun: Started) -> bool:
+    """``patch("self.shop.charge")``: there is no module of that name, so that ``start`` raises."""
+    first = begun.patch.args[0] if begun.patch.args else None
+    return isinstance(first, ast.Constant) and str(first.value).startswith(("self.", "cls."))
+
+
+_PLAIN_BASES = frozenset(
+    """
+    builtins.object object unittest.IsolatedAsyncioTestCase unittest.TestCase unittest.async_case.IsolatedAsyncioTestCase
+    unittest.case.TestCase
+    """.split()
+)
+
+
+def _stays(module: TestModule, begun: Started) -> bool:
+    """Nobody else can take the patch back: no base class of another file, which may call ``stopall``."""
+    if all_stopped_around(module, begun.scope):
         return False
-    position = 2 if written.endswith(".object") else 1
-    new = begun.patch.args[position] if len(begun.patch.args) > position else options.get("new")
-    made_by = new.func if isinstance(new, ast.Call) else options.get("new_callable")
-    if new is None and made_by is None:
-        return True
-    return made_by is not None and module.resolve(made_by, begun.scope) in MOCK_CLASSES
-
-
-def _is_bound_once(module: TestModule, begun: Started) -> bool:
-    stores = [
-        node
-        for scope in places_to_stop(module, begun.scope, begun.mock)
-        for node in own_nodes(scope.node)
-        if isinstance(node, (ast.Name, ast.Attribute))
-        and isinstance(node.ctx, ast.Store)
-        and dotted_name(node) == begun.mock
-    ]
-    return len(stores) == 1
-
-
-def _stops(scope: Scope, mock: str) -> Iterator[ast.Call]:
-    for call in scope.calls:
-        if dotted_name(call.func) == f"{mock}.stop" and not call.args:
-            yield call
-        elif isinstance(call.func, ast.Attribute) and call.func.attr in _CLEANUPS:
-            if call.args and dotted_name(call.args[0]) == f"{mock}.stop":
-                yield call
+    lineage = list(module.lineage(begun.scope.outermost.owner_class))
+    bases = [(base, cls) for cls in lineage for base in getattr(cls.node, "bases", ())]
+    if any(getattr(cls.node, "keywords", ()) for cls in lineage):
+        return False
+    return all(
+        module.resolve(base, cls.enclosing or module.root) in _PLAIN_BASES
+        or module.definition(base, cls.enclosing or module.root) in lineage
+        for base, cls in bases
+    )
 
 
 def _dies_with_the_test(module: TestModule, begun: Started) -> bool:
@@ -182,13 +201,29 @@ def _dies_with_the_test(module: TestModule, begun: Started) -> bool:
 
 def _hit(module: TestModule, begun: Started, call: ast.Call) -> Hit:
     target = next((resolved_target(module, r) for r in replacements(module) if r.call is begun.patch), "")
+    what = target or "what it replaces"
+    stays = not _dies_with_the_test(module, begun) and _stays(module, begun)
+    ends = f"{what} stays patched" if stays else f"it does not end the patch of {what}"
     return Hit(
         call,
-        f"{begun.mock}.stop belongs to the mock, not to the patcher: {target or 'what it replaces'} stays patched",
-        fix=f"call stop on the patcher, {begun.patcher}.stop" if begun.patcher else "keep the patcher and stop that",
-        severity=ADVISORY if _dies_with_the_test(module, begun) else None,
+        f"{begun.mock}.stop belongs to the mock, not to the patcher: {ends}",
+        fix=_fix(module, begun, call),
+        severity=None if stays else ADVISORY,
         subject=target or None,
     )
+
+
+def _fix(module: TestModule, begun: Started, call: ast.Call) -> str:
+    """The clean-up with the names of the user: the one that is there, or that of the test class or the fixture."""
+    patcher = begun.patcher or "patcher"
+    stop = f"{patcher}.stop"
+    if call.args:
+        stop = f"{source_of(call.func)}({stop})"
+    elif begun.scope.outermost.owner_class is not None and parameter_names(begun.scope.outermost.node)[:1] == ["self"]:
+        stop = f"self.addCleanup({stop})"
+    else:
+        stop = f"{stop}()"
+    return stop if begun.patcher else f"{patcher} = {source_of(begun.patch)}; {patcher}.start(); {stop}"
 
 
 CHECK = Check("PSA503", "stop-on-the-mock", DEFECT, __doc__, BAD, GOOD, rule, cwe=459)

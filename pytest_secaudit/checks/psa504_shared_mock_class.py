@@ -17,10 +17,9 @@ import ast
 from collections.abc import Iterator
 
 from pytest_secaudit.model import ADVISORY, DEFECT, Check, Hit
-from pytest_secaudit.source import Scope, TestModule, source_of, terminal_name
-from pytest_secaudit.source.containers import is_put_right, writes, writes_within
+from pytest_secaudit.source import TestModule, source_of, terminal_name
 from pytest_secaudit.source.mocks import Replacement, replacements
-from pytest_secaudit.source.patchers import MOCK_CLASSES
+from pytest_secaudit.source.patchers import is_mock_class, set_on_mock_class
 
 BAD = (
     """
@@ -97,43 +96,35 @@ def rule(module: TestModule) -> Iterator[Hit]:
     if "Mock" not in module.text:
         return
     for replacement in replacements(module):
-        if replacement.new is not None and _is_mock_class(module, replacement.new, replacement.scope):
-            yield _put_in(replacement, replacement.new)
-    yield from _set_on_class(module)
+        if replacement.new is not None and is_mock_class(module, replacement.new, replacement.scope):
+            yield _put_in(module, replacement, replacement.new)
+    yield from (_changed(*found) for found in set_on_mock_class(module))
 
 
-def _is_mock_class(module: TestModule, expression: ast.expr, scope: Scope) -> bool:
-    if not isinstance(expression, (ast.Name, ast.Attribute)):
-        return False
-    return module.resolve(expression, scope) in MOCK_CLASSES
-
-
-def _put_in(replacement: Replacement, new: ast.expr) -> Hit:
+def _put_in(module: TestModule, replacement: Replacement, new: ast.expr) -> Hit:
     name = source_of(new)
     target = replacement.target or "what is replaced"
     return Hit(
         replacement.call,
         f"the class {name} stands in for {target}: each call makes another mock, nothing is recorded",
-        fix=f"put an instance in: {name}()",
+        fix=_fix(module, replacement, name),
         severity=ADVISORY if target.rpartition(".")[2][:1].isupper() else None,
         subject=replacement.target or None,
     )
 
 
-def _set_on_class(module: TestModule) -> Iterator[Hit]:
-    for write in writes(module):
-        node = write.node
-        if write.how != "attribute" or not isinstance(node, ast.Assign):
-            continue
-        if "Mock" not in (write.steps[-1] if write.steps else write.root) and len(node.targets) == 1:
-            continue
-        for target in node.targets:
-            if isinstance(target, ast.Attribute) and _is_mock_class(module, target.value, write.scope):
-                if not is_put_right(module, write, writes_within(module, write.scope.outermost)):
-                    yield _changed(node, target.value, target.attr)
-    for call, scope in module.calls("setattr"):
-        if isinstance(call.func, ast.Name) and len(call.args) > 2 and _is_mock_class(module, call.args[0], scope):
-            yield _changed(call, call.args[0], source_of(call.args[1], 40).strip("'"))
+def _fix(module: TestModule, replacement: Replacement, name: str) -> str:
+    """``patch`` makes a mock of its own where nothing is given; ``monkeypatch`` needs an instance."""
+    call = replacement.call
+    if replacement.form not in ("patch", "object", "patch.object"):
+        return f"put an instance in: {name}()"
+    args = [argument for argument in call.args if argument is not replacement.new]
+    keywords = [keyword for keyword in call.keywords if keyword.value is not replacement.new]
+    which = {1: "the second argument", 2: "the third argument"}.get(len(args), "it")
+    which = which if len(args) < len(call.args) else "new="
+    decorates = any(call in getattr(scope.node, "decorator_list", ()) for scope in module.scopes)
+    given = ", which then hands its mock to the test" if decorates else ""
+    return f"drop {which}: {source_of(ast.Call(call.func, args, keywords))}{given}"
 
 
 def _changed(node: ast.AST, cls: ast.expr, attribute: str) -> Hit:

@@ -16,7 +16,7 @@ import re
 from collections.abc import Iterator
 
 from pytest_secaudit.model import ADVISORY, INFO, Check, Hit, Question
-from pytest_secaudit.source import Role, Scope, TestModule, dotted_name, own_nodes, terminal_name
+from pytest_secaudit.source import Role, Scope, TestModule, dotted_name, own_nodes, source_of, terminal_name
 from pytest_secaudit.source.mocks import replacements, resolved_target
 from pytest_secaudit.source.restores import fixtures_asked
 
@@ -218,14 +218,34 @@ def _hit(module: TestModule, scope: Scope, call: ast.Call, kind: str, handle: st
     root = dotted_name(call.func).partition(".")[0]
     return Hit(
         call,
-        f"the {'daemon ' if daemon else ''}{kind} is started and its end is never waited for",
-        fix=f"{'cancel and ' if kind == 'timer' else ''}join it with a time-out, in a finally or a clean-up",
+        f"{_named(scope, call, f'daemon {kind}' if daemon else kind, handle)} is started and its end is never waited for",
+        fix=_fix(scope, call, kind, handle),
         severity=INFO if daemon else None,
         unless=(
             Question("fixture-replaces", (full, *fixtures_asked(module, scope))),
             Question("rebound", (root, module.resolve(ast.Name(root, ast.Load()), scope))),
         ),
     )
+
+
+def _named(scope: Scope, call: ast.Call, kind: str, handle: str) -> str:
+    """The user's name for it, else what it runs."""
+    if handle:
+        return f"each {kind} of {handle}" if _is_one_of_many(scope, call) else f"the {kind} {handle}"
+    runs = [keyword.value for keyword in call.keywords if keyword.arg in ("target", "function")]
+    runs = runs or call.args[1:2]
+    return f"the {kind} that runs {source_of(runs[0], 40)}" if runs else f"the {kind}"
+
+
+def _fix(scope: Scope, call: ast.Call, kind: str, handle: str) -> str:
+    end = "cancel and join" if kind == "timer" else "join"
+    if not handle:
+        return f"keep it in a variable and {end} it with a time-out, in a finally or a clean-up"
+    return f"{end} {'each of ' if _is_one_of_many(scope, call) else ''}{handle} with a time-out, in a finally or a clean-up"
+
+
+def _is_one_of_many(scope: Scope, call: ast.Call) -> bool:
+    return not isinstance(scope.parent(call), ast.Assign)
 
 
 # --- what becomes of it

@@ -15,7 +15,7 @@ import re
 from collections.abc import Iterator
 
 from pytest_secaudit.model import ADVISORY, Check, Hit, Question
-from pytest_secaudit.source import Role, Scope, TestModule, dotted_name, own_nodes, source_of, terminal_name
+from pytest_secaudit.source import Role, Scope, TestModule, dotted_name, own_nodes, terminal_name
 from pytest_secaudit.source.mocks import replacements, resolved_target
 from pytest_secaudit.source.restores import fixtures_asked
 
@@ -195,7 +195,7 @@ def _hit(module: TestModule, scope: Scope, call: ast.Call, name: str) -> Hit:
     return Hit(
         call,
         f"the {what} made by {name}() is never removed",
-        fix=f"use tmp_path, or remove it in a clean-up: {_name_of(scope, call)}",
+        fix=_fix(module, scope, call, name),
         unless=(
             Question("fixture-replaces", (f"tempfile.{name}", *fixtures_asked(module, scope))),
             Question("fixture-replaces", ("tempfile.tempdir", *fixtures_asked(module, scope))),
@@ -203,11 +203,29 @@ def _hit(module: TestModule, scope: Scope, call: ast.Call, name: str) -> Hit:
     )
 
 
-def _name_of(scope: Scope, call: ast.Call) -> str:
+def _fix(module: TestModule, scope: Scope, call: ast.Call, name: str) -> str:
+    path = _path(scope, call, name)
+    if path is None:
+        return "use tmp_path, or keep its name and remove it in a clean-up"
+    owner = scope.outermost.owner_class
+    if owner is not None and any("TestCase" in base for base in module.base_names(owner)):
+        remove = "shutil.rmtree" if name == "mkdtemp" else "os.remove"
+        return f"register the removal in the next line: self.addCleanup({remove}, {path})"
+    return f"use tmp_path, or remove {path} in a clean-up"
+
+
+def _path(scope: Scope, call: ast.Call, name: str) -> str | None:
+    """The user's own name for what was made: ``folder``, ``path`` of ``fd, path``, ``file.name``."""
     parent = scope.parent(call)
-    if isinstance(parent, ast.Assign):
-        return source_of(parent.targets[0], 40)
-    return source_of(call, 40)
+    if isinstance(parent, ast.withitem):
+        target = parent.optional_vars
+    else:
+        target = parent.targets[0] if isinstance(parent, ast.Assign) else None
+    if name == "mkstemp":
+        target = target.elts[1] if isinstance(target, ast.Tuple) and len(target.elts) == 2 else None
+    if target is None or not dotted_name(target):
+        return None
+    return f"{dotted_name(target)}.name" if name == "NamedTemporaryFile" else dotted_name(target)
 
 
 def _stays(call: ast.Call, name: str) -> bool:

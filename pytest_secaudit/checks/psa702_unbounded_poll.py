@@ -4,6 +4,8 @@ When the product is broken the loop never ends: instead of a failed test with a 
 that hangs until somebody or the build server kills it, and nobody learns which test it was.
 
 Instead: give the loop a deadline and fail with what was waited for, or wait for an event with a time-out.
+
+Where pytest-timeout limits every test (its ini option or its command line), nothing is reported.
 """
 
 from __future__ import annotations
@@ -225,7 +227,7 @@ def rule(module: TestModule) -> Iterator[Hit]:
 
 def _hit(module: TestModule, sleep: Sleep, loop: ast.While) -> Hit:
     forever = isinstance(loop.test, ast.Constant)
-    until = "" if forever else f": `while {source_of(loop.test, 50)}`"
+    until = "" if forever else f": while {source_of(loop.test, 50)}"
     root = dotted_name(sleep.call.func).partition(".")[0]
     return Hit(
         loop,
@@ -234,6 +236,7 @@ def _hit(module: TestModule, sleep: Sleep, loop: ast.While) -> Hit:
         unless=(
             Question("fixture-replaces", (sleep.function, *fixtures_asked(module, sleep.scope))),
             Question("rebound", (root, module.resolve(ast.Name(root, ast.Load()), sleep.scope))),
+            Question("time-limit"),
         ),
     )
 

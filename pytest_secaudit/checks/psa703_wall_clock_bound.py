@@ -204,15 +204,15 @@ def rule(module: TestModule) -> Iterator[Hit]:
         for node, bounds in _assertions(scope):
             bound = next((limit for measured, limit in bounds if watch.is_tight(measured, limit)), None)
             if bound is not None and not _is_deadline(scope, node) and not _is_moved(module, scope):
-                yield _hit(module, scope, node, bound, clock)
+                yield _hit(module, scope, node, watch.shown(bound), clock)
 
 
-def _hit(module: TestModule, scope: Scope, node: ast.AST, bound: ast.expr, clock: str) -> Hit:
+def _hit(module: TestModule, scope: Scope, node: ast.AST, bound: str, clock: str) -> Hit:
     root = clock.partition(".")[0]
     full = module.resolve(ast.Name(root, ast.Load()), scope)
     return Hit(
         node,
-        f"expects the machine to be done within `{source_of(bound, 40)}`",
+        f"expects the machine to be done {bound}",
         fix="assert on what makes it fast, or hand the code a clock that the test moves",
         unless=(
             Question("fixture-replaces", ("time", *fixtures_asked(module, scope))),
@@ -238,6 +238,11 @@ class _Stopwatch:
             return False
         seconds = self._seconds(limit)
         return seconds is None or 0 < seconds < _GENEROUS
+
+    def shown(self, limit: ast.expr) -> str:
+        """``0.5 s``, or the expression as written where the file does not tell its value."""
+        seconds = self._seconds(limit)
+        return f"in less time than {source_of(limit, 40)}" if seconds is None else f"within {seconds:g} s"
 
     def _has_passed(self, node: ast.expr, depth: int = 4) -> bool:
         if isinstance(node, ast.BinOp):

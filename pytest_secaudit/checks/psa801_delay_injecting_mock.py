@@ -7,6 +7,8 @@ enough to be delayed.
 
 Instead: let the replacement wait for an event that the other side sets, with a time-out, so that
 the order is forced and not hoped for.
+
+A fake that sleeps for a moment and then raises only keeps its caller from spinning: *info*.
 """
 
 from __future__ import annotations
@@ -14,11 +16,11 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from pytest_secaudit.model import ADVISORY, Check, Hit
+from pytest_secaudit.model import ADVISORY, INFO, Check, Hit
 from pytest_secaudit.source import Scope, TestModule
 from pytest_secaudit.source.acknowledgement import acknowledgement
 from pytest_secaudit.source.mocks import Replacement, replaced_attributes, replacements, stand_in_function
-from pytest_secaudit.source.sleeping import Sleep, sleeps
+from pytest_secaudit.source.sleeping import Sleep, is_never_called, sleeps
 
 BAD = (
     """
@@ -54,6 +56,27 @@ class TestEvacuate(Base):
         monkeypatch.setattr(client, "refresh", slow)  # PSA801
         client.session.post.side_effect = slow  # PSA801
 """,
+    """
+import socket
+import time
+
+def _idle_then_timeout(*args):
+    time.sleep(0.01)
+    raise socket.timeout()
+
+def test_consumer(connection, consumer):
+    connection.drain_events.side_effect = _idle_then_timeout  # PSA801 info
+    consumer.start()
+    assert consumer.is_alive()
+
+def test_overlap(orders, monkeypatch):
+    # the sleep makes the two overlap
+    def slow(*args):
+        time.sleep(1)
+
+    monkeypatch.setattr(orders, "charge", slow)  # PSA801 advisory
+    orders.place()
+""",
 )
 GOOD = (
     """
@@ -86,12 +109,52 @@ def helper():
         time.sleep(3)
     return wait
 """,
+    # "blocks until it is cancelled" and "never returns": nothing elapses
+    """
+import asyncio
+import time
+from unittest import mock
+
+async def test_close_cancels(connector):
+    async def delayed(*args):
+        try:
+            await asyncio.sleep(10)
+        except asyncio.CancelledError:
+            connector.log("cancelled")
+            raise
+
+    with mock.patch.object(connector.resolver, "resolve", delayed):
+        task = asyncio.create_task(connector.connect())
+        await connector.close()
+        assert task.done()
+
+def test_crash_while_migrating(server):
+    def crash(*args):
+        server.restart()
+        time.sleep(1000000)
+
+    with mock.patch.object(server.driver, "migrate", side_effect=crash):
+        assert server.migrate() == "restarted"
+""",
+    # waits only when it is run against the real service
+    """
+import time
+
+def test_real_service(client, monkeypatch):
+    def create(*args):
+        time.sleep(10 if is_real_service() else 0)
+
+    monkeypatch.setattr(client, "create", create)
+    assert client.keys() == []
+""",
 )
 
 
 def rule(module: TestModule) -> Iterator[Hit]:
     slow: dict[Scope, Sleep] = {}
     for sleep in sleeps(module):
+        if sleep.is_forever or sleep.is_cancelled or is_never_called(module, sleep.scope):
+            continue
         slow.setdefault(sleep.scope, sleep)
     if not slow:
         return
@@ -114,9 +177,10 @@ def _target(replacement: Replacement) -> str:
 def _hit(module: TestModule, sleep: Sleep, node: ast.AST, scope: Scope, target: str) -> Hit:
     return Hit(
         node,
-        f"replaces {target} by {sleep.scope.name}, which sleeps {sleep.length}",
+        f"replaces {target} by {sleep.scope.name}, which sleeps {sleep.length}{' and raises' if sleep.is_throttle else ''}",
         fix="wait for an event with a time-out instead of a fixed delay",
-        acknowledged=acknowledgement(module, scope, node),
+        severity=INFO if sleep.is_throttle else None,
+        acknowledged=acknowledgement(module, scope, node, sleep.scope),
     )
 
 

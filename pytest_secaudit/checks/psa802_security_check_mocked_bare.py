@@ -4,6 +4,9 @@ A plain mock returns another mock, and that is true: every signature is right, e
 It also takes any arguments, so the test stays green when the product calls the check wrongly or with
 the wrong user, or leaves the call out.
 
+Reading alone cannot tell whether the product calls the mock in this test at all, and most often it does
+not: hence the level *info*.
+
 Instead: say what the check answers (`return_value=True`, `side_effect=Forbidden`), keep its signature
 (`autospec=True`), and assert what it was asked.
 """
@@ -14,7 +17,7 @@ import ast
 import re
 from collections.abc import Iterator
 
-from pytest_secaudit.model import ADVISORY, Check, Hit
+from pytest_secaudit.model import ADVISORY, INFO, Check, Hit
 from pytest_secaudit.source import Scope, TestModule, dotted_name, own_nodes, source_of, terminal_name
 from pytest_secaudit.source.lexicon import words
 from pytest_secaudit.source.mocks import Replacement, replacements, resolved_target
@@ -123,6 +126,35 @@ def test_data(*args):
 def test_unknown(user, authenticate):
     authenticate.return_value = user
 """,
+    # which parameter is the mock is not known either
+    """
+from unittest import mock
+import ddt
+
+@ddt.ddt
+class TestCreate:
+    @ddt.data([], ["entry"])
+    @mock.patch("shop.images.verify_signature")
+    @mock.patch("shop.images.info")
+    def test_create(self, metadata, info, verify):
+        verify.return_value = True
+        assert create(metadata)
+""",
+    # the test switches the check off: the mock only makes sure of it
+    """
+from unittest import mock
+
+class TestImage:
+    @mock.patch("shop.images.verify_glance_image_signature")
+    def test_clone(self, verify):
+        self.flags(verify_glance_signatures="disabled")
+        assert clone("image")
+
+    @mock.patch("shop.images.check_upload_token")
+    def test_upload(self, check):
+        with settings(check_upload_tokens=False):
+            assert upload("image")
+""",
     # words that only look like a check of rights
     """
 from unittest import mock
@@ -168,7 +200,7 @@ def rule(module: TestModule) -> Iterator[Hit]:
 def _hit(module: TestModule, replacement: Replacement, name: str) -> Hit:
     return Hit(
         replacement.call,
-        f"`{name}` is replaced by a mock that agrees to everything",
+        f"{name} is replaced by a mock that agrees to everything",
         fix=f"{_shown(replacement)}, autospec=True, return_value=...) and assert what it was asked",
         security=name,
         subject=resolved_target(module, replacement),
@@ -176,7 +208,11 @@ def _hit(module: TestModule, replacement: Replacement, name: str) -> Hit:
 
 
 def _shown(replacement: Replacement) -> str:
-    return source_of(replacement.call, 80).rstrip(".)")
+    """The user's own call without a bare ``Mock()``, left open for what is to be added."""
+    call = replacement.call
+    options = [keyword for keyword in call.keywords if keyword.value is not replacement.new]
+    arguments = [argument for argument in call.args if argument is not replacement.new]
+    return source_of(ast.Call(call.func, arguments, options), 80).rstrip(".)")
 
 
 def _is_security_check(name: str) -> bool:
@@ -208,9 +244,29 @@ def _says_nothing(replacement: Replacement) -> bool:
 def _is_used(module: TestModule, replacement: Replacement) -> bool:
     """Whether the mock is configured or asserted on, or might be."""
     function = _decorated(module, replacement)
+    if _switches_off(function or replacement.scope, replacement.target.rpartition(".")[2]):
+        return True
     if function is not None:
         return _decorates_unclearly(module, function, replacement)
     return _is_bound(replacement)
+
+
+def _switches_off(function: Scope, name: str) -> bool:
+    """``self.flags(verify_signatures="disabled")``: the product is told to leave the check out."""
+    checked = _singular(name)
+    return any(
+        keyword.arg is not None
+        and isinstance(keyword.value, ast.Constant)
+        and (keyword.value.value is False or keyword.value.value == "disabled")
+        and len(checked & _singular(keyword.arg)) >= 2
+        for inner in (function.within() if function.is_function else ())
+        for call in inner.calls
+        for keyword in call.keywords
+    )
+
+
+def _singular(name: str) -> set[str]:
+    return {word.removesuffix("s") for word in words(name)}
 
 
 def _decorated(module: TestModule, replacement: Replacement) -> Scope | None:
@@ -231,13 +287,10 @@ def _decorates_unclearly(module: TestModule, function: Scope, replacement: Repla
     if names[:1] in (["self"], ["cls"]):
         names = names[1:]
     injecting = [node for _, node in reversed(list(module.decorators(function)))]
-    before = injecting[: injecting.index(replacement.call)]
-    position = 0
-    for node in before:
-        injects = _injects(module, node)
-        if injects is None:
-            return True
-        position += injects
+    injected = [_injects(module, node) for node in injecting]
+    if any(count is None for count in injected):
+        return True
+    position = sum(count or 0 for count in injected[: injecting.index(replacement.call)])
     if position >= len(names):
         return True  # *args, or a decorator that nobody has thought of
     return any(
@@ -300,4 +353,4 @@ def _is_dropped(scope: Scope, start: ast.Attribute) -> bool:
     return isinstance(call, ast.Call) and isinstance(scope.parent(call), ast.Expr)
 
 
-CHECK = Check("PSA802", "security-check-mocked-bare", ADVISORY, __doc__, BAD, GOOD, rule)
+CHECK = Check("PSA802", "security-check-mocked-bare", ADVISORY, __doc__, BAD, GOOD, rule, suspected=INFO)

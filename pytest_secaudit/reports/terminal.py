@@ -100,7 +100,8 @@ def _groups(findings: Sequence[Finding], verbosity: int, width: int, *, brief: b
     groups: dict[str, list[Finding]] = {}
     for finding in findings:
         groups.setdefault(finding.code, []).append(finding)
-    ordered = sorted(groups.values(), key=lambda group: (-len(group), group[0].code))
+    # Remarks about ignores never push a hazard out of sight.
+    ordered = sorted(groups.values(), key=lambda group: (group[0].code.startswith("PSA09"), -len(group), group[0].code))
     shown = ordered if verbosity >= 1 else ordered[:MAX_ADVISORY_GROUPS]
     for group in shown:
         yield from _group(group, verbosity, width, brief=brief)
@@ -121,13 +122,16 @@ def _group(group: Sequence[Finding], verbosity: int, width: int, *, brief: bool)
         return
     yield from _head(group[0], f"{places}{unknown}", width)
     shown = group if verbosity >= 1 else group[:MAX_PLACES]
+    fixes = {finding.fix for finding in group if finding.fix and not finding.acknowledged}
     for finding in shown:
         said = f" (acknowledged at {finding.acknowledged})" if finding.acknowledged else ""
         yield from _body(f"{finding.path}:{finding.line}  {finding.message}{said}", width)
+        if len(fixes) > 1 and finding.fix and not finding.acknowledged:
+            yield from _body(f"fix: {finding.fix}", width)
     if len(group) > len(shown):
         yield from _body(f"{len(group) - len(shown):,} more: -v", width)
-    fix = next((finding.fix for finding in group if finding.fix and not finding.acknowledged), "")
-    yield from _body(f"fix: {fix}" if fix else "", width)
+    if len(fixes) == 1:
+        yield from _body(f"fix: {fixes.pop()}", width)
 
 
 def _suppressed(findings: Sequence[Finding], width: int) -> Iterator[Line]:
@@ -193,6 +197,17 @@ def _aside(audit: Audit) -> str:
     return ", ".join(f"{word} {count:,}" for word, count in counts if count)
 
 
+def _cost(audit: Audit) -> Iterator[Line]:
+    """What the audit itself took; of a run so short that the share says nothing, only the time."""
+    seconds = audit.run.audit_s
+    if audit.run.collect_only:
+        return
+    if seconds < 0.1:
+        yield Line(f"audit took {1000 * seconds:.0f} ms")
+    else:
+        yield Line(f"audit took {seconds:.1f} s ({100 * seconds / max(seconds, audit.run.duration_s):.1f} %)")
+
+
 def _closing(audit: Audit, new: Sequence[Finding], verbosity: int, width: int) -> Iterator[Line]:
     levels = count_by_level(new)
     infos = levels[INFO]
@@ -200,10 +215,7 @@ def _closing(audit: Audit, new: Sequence[Finding], verbosity: int, width: int) -
     worst: Severity | None = max((level for level in levels if levels[level]), default=None)
     colour = {DEFECT: "red", ADVISORY: "yellow"}.get(worst or INFO, "green" if audit.evidence.modules else "yellow")
     yield from (Line(line.text, colour) for line in _wrapped(audit.conclusion.text + hidden, width))
-    if not audit.run.collect_only and audit.run.duration_s:
-        share = 100 * audit.run.audit_s / audit.run.duration_s
-        took = f"{audit.run.audit_s:.1f} s" if audit.run.audit_s >= 0.1 else f"{1000 * audit.run.audit_s:.0f} ms"
-        yield Line(f"audit took {took} ({share:.1f} %)")
+    yield from _cost(audit)
     shown = [finding for finding in new if verbosity >= 1 or finding.severity > INFO]
     if shown:
         yield Line(f"learn: pytest --secaudit-explain {shown[0].code}")

@@ -10,7 +10,7 @@ import ast
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from pytest_secaudit.source.module import Scope, TestModule, dotted_name, terminal_name
+from pytest_secaudit.source.module import Scope, TestModule, dotted_name, source_of, terminal_name
 
 #: The area of facts about what a set-up writes, whatever it is: see `Place.area`.
 SET_UP = "set-up"
@@ -213,7 +213,8 @@ def _written(
     if _root(target) in imported:
         place = _place_written(module, scope, target)
         if place is not None:
-            yield Change(place, node, scope, value)
+            key = target.slice if isinstance(target, ast.Subscript) else None
+            yield from (Change(part, node, scope, value) for part in _parts(module, scope, place, key))
 
 
 def _root(expression: ast.expr) -> str:
@@ -255,6 +256,57 @@ def environ_place(module: TestModule, scope: Scope, key: ast.expr) -> Place:
     return _item_place(module, scope, "os.environ", key)
 
 
+def item_places(module: TestModule, scope: Scope, base: str, key: ast.expr) -> Iterator[Place]:
+    """The items that a call which is given this key replaces: each literal that a loop gives it.
+
+    A key that only the run knows is one item of that unknown name: it stands for no other.
+    """
+    looped = tuple(looped_over(module, scope, key))
+    for literal in looped or (key,):
+        place = _item_place(module, scope, base, literal)
+        yield Place(place.area, f"{place.name}[{source_of(key, 40)}]") if place.whole else place
+
+
+def looped_over(module: TestModule, scope: Scope, key: ast.expr) -> Sequence[ast.Constant]:
+    """The literals that a loop over a written list gives to a name; none where anything else is possible."""
+    binder = module.binder(key.id, scope) if isinstance(key, ast.Name) else None
+    if binder is None or not isinstance(key, ast.Name):
+        return ()
+    loops: list[ast.For | ast.comprehension] = [*binder.of(ast.For), *binder.of(ast.comprehension)]
+    found: list[ast.Constant] = []
+    for loop in loops:
+        if _binds(loop.target, key.id):
+            literals = _literals(module, binder, loop, key.id)
+            if not literals:
+                return ()
+            found += literals
+    return found
+
+
+def _binds(target: ast.expr, name: str) -> bool:
+    return any(isinstance(node, ast.Name) and node.id == name for node in ast.walk(target))
+
+
+def _literals(module: TestModule, scope: Scope, loop: ast.For | ast.comprehension, name: str) -> list[ast.Constant]:
+    """What a loop gives to this name: the items of a display, or their parts; the keys of a dictionary."""
+    over, target = loop.iter, loop.target
+    if isinstance(over, ast.Call) and isinstance(over.func, ast.Attribute) and over.func.attr == "items":
+        over, target = over.func.value, target.elts[0] if isinstance(target, ast.Tuple) and target.elts else target
+    if isinstance(over, ast.Name):
+        over = module.value(over.id, scope) or over
+    items = over.keys if isinstance(over, ast.Dict) else getattr(over, "elts", [])
+    if isinstance(target, ast.Tuple):
+        position = next((n for n, part in enumerate(target.elts) if isinstance(part, ast.Name) and part.id == name), -1)
+        items = [_part(item, position) for item in items]
+    found = [item for item in items if isinstance(item, ast.Constant)]
+    return found if len(found) == len(items) else []
+
+
+def _part(item: ast.expr | None, position: int) -> ast.expr | None:
+    parts = item.elts if isinstance(item, (ast.Tuple, ast.List)) else []
+    return parts[position] if 0 <= position < len(parts) else None
+
+
 def attribute_place(full: str) -> Place:
     """The place of an attribute by its full name."""
     if full in _ENVIRONS:
@@ -279,7 +331,18 @@ def _calls(module: TestModule, imported: frozenset[str]) -> Iterator[Change]:
         place = place_called(module, scope, function, call.args)
         if place is not None:
             removes = name in _REMOVING
-            yield Change(place, call, scope, None if removes or not call.args else call.args[-1], removes)
+            value = None if removes or not call.args else call.args[-1]
+            key = call.args[-1 if name == "delitem" else 0] if call.args else None
+            yield from (Change(part, call, scope, value, removes) for part in _parts(module, scope, place, key))
+
+
+def _parts(module: TestModule, scope: Scope, place: Place, key: ast.expr | None) -> Iterator[Place]:
+    """The place, or each item of it where a loop over a written list gives the key."""
+    keys = looped_over(module, scope, key) if key is not None and place.whole else ()
+    if place.area not in ("environ", "sys.modules", "item") or not keys:
+        yield place
+    else:
+        yield from (_item_place(module, scope, place.name, literal) for literal in keys)
 
 
 def place_called(module: TestModule, scope: Scope, function: ast.expr, args: Sequence[ast.expr]) -> Place | None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from pytest_secaudit.model import Question
 from pytest_secaudit.source.changes import Change, changes
-from pytest_secaudit.source.module import Role, Scope, TestModule, dotted_name, terminal_name
+from pytest_secaudit.source.module import Role, Scope, TestModule, dotted_name, source_of, terminal_name
 from pytest_secaudit.source.restores import (
     Undone,
     is_reset,
@@ -83,6 +83,40 @@ def _left(module: TestModule, change: Change) -> Left | None:
     comes_back = restored is not None and not is_reset(module, restored)
     weak = (is_reset(module, change) and not comes_back) or set_anew(module, change)
     return Left(change, how, restored, weak)
+
+
+def by_monkeypatch(module: TestModule, change: Change) -> str:
+    """The same write of an attribute with ``monkeypatch``, in the words of the user; empty for any other write."""
+    target = _target(module, change)
+    if target is not None:
+        return f"monkeypatch.setattr({source_of(target.value)}, {target.attr!r}, ...)"
+    call = change.node
+    if isinstance(call, ast.Call) and terminal_name(call.func) == "setattr" and len(call.args) > 1:
+        return f"monkeypatch.setattr({source_of(call.args[0])}, {source_of(call.args[1], 40)}, ...)"
+    return ""
+
+
+def place_of(module: TestModule, change: Change) -> ast.AST:
+    """Where to point: the statement, or the one of its several targets that is meant."""
+    several = len(list(_targets(change.node))) > 1
+    return (_target(module, change) if several else None) or change.node
+
+
+def _target(module: TestModule, change: Change) -> ast.Attribute | None:
+    for target in _targets(change.node):
+        if isinstance(target, ast.Attribute) and module.resolve(target, change.scope) == change.place.name:
+            return target
+    return None
+
+
+def _targets(node: ast.AST) -> Iterator[ast.expr]:
+    """What a statement assigns to, the parts of a tuple one by one."""
+    written = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
+    for target in written:
+        if isinstance(target, (ast.Tuple, ast.List)):
+            yield from target.elts
+        elif target is not None:
+            yield target
 
 
 # --- which changes are meant

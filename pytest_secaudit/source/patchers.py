@@ -6,12 +6,17 @@ import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from pytest_secaudit.source.module import Scope, TestModule, dotted_name, terminal_name
+from pytest_secaudit.source.containers import is_put_right, writes, writes_within
+from pytest_secaudit.source.module import Scope, TestModule, dotted_name, own_nodes, source_of, terminal_name
 
 _PATCHES = frozenset(f"unittest.mock.patch{form}" for form in ("", ".dict", ".multiple", ".object"))
 #: The classes of ``unittest.mock`` that make a mock.
 MOCK_CLASSES = frozenset(
     f"unittest.mock.{name}" for name in ("AsyncMock", "MagicMock", "Mock", "NonCallableMagicMock", "NonCallableMock")
+)
+
+_CLEANUPS = frozenset(
+    "addAsyncCleanup addClassCleanup addCleanup addModuleCleanup add_cleanup addfinalizer callback".split()
 )
 
 
@@ -137,6 +142,48 @@ def is_stopped(module: TestModule, begun: Started) -> bool:
     return False
 
 
+def stopped_on_the_mock(module: TestModule, begun: Started) -> Iterator[ast.Call]:
+    """The calls, or registrations, of ``stop`` of the mock that ``start`` returned; nothing if the patcher is stopped."""
+    if begun.mock and _gives_a_mock(module, begun) and not is_stopped(module, begun) and _is_bound_once(module, begun):
+        for scope in places_to_stop(module, begun.scope, begun.mock):
+            yield from _stops(scope, begun.mock)
+
+
+def _gives_a_mock(module: TestModule, begun: Started) -> bool:
+    """``start`` returns a mock, and not something that was put in and may have a ``stop`` of its own."""
+    options = {keyword.arg: keyword.value for keyword in begun.patch.keywords}
+    written = module.resolve(begun.patch.func, begun.scope)
+    if written.endswith((".dict", ".multiple")) or None in options:
+        return False
+    position = 2 if written.endswith(".object") else 1
+    new = begun.patch.args[position] if len(begun.patch.args) > position else options.get("new")
+    made_by = new.func if isinstance(new, ast.Call) else options.get("new_callable")
+    if new is None and made_by is None:
+        return True
+    return made_by is not None and module.resolve(made_by, begun.scope) in MOCK_CLASSES
+
+
+def _is_bound_once(module: TestModule, begun: Started) -> bool:
+    stores = [
+        node
+        for scope in places_to_stop(module, begun.scope, begun.mock)
+        for node in own_nodes(scope.node)
+        if isinstance(node, (ast.Name, ast.Attribute))
+        and isinstance(node.ctx, ast.Store)
+        and dotted_name(node) == begun.mock
+    ]
+    return len(stores) == 1
+
+
+def _stops(scope: Scope, mock: str) -> Iterator[ast.Call]:
+    for call in scope.calls:
+        if dotted_name(call.func) == f"{mock}.stop" and not call.args:
+            yield call
+        elif isinstance(call.func, ast.Attribute) and call.func.attr in _CLEANUPS:
+            if call.args and dotted_name(call.args[0]) == f"{mock}.stop":
+                yield call
+
+
 def _handed(call: ast.Call) -> Iterator[ast.expr]:
     for argument in (*call.args, *(keyword.value for keyword in call.keywords)):
         yield from argument.elts if isinstance(argument, (ast.List, ast.Tuple)) else (argument,)
@@ -158,3 +205,39 @@ def _calls_of_stopall(module: TestModule) -> Iterator[tuple[ast.Call, Scope]]:
         for call, scope in module.calls("addCleanup", "addClassCleanup", "addfinalizer", "callback", "addAsyncCleanup"):
             if any(terminal_name(argument) == "stopall" for argument in call.args):
                 yield call, scope
+
+
+# --- the mock classes themselves
+
+
+def is_mock_class(module: TestModule, expression: ast.expr, scope: Scope) -> bool:
+    """Whether the expression is one of the classes of ``unittest.mock`` itself."""
+    return isinstance(expression, (ast.Name, ast.Attribute)) and module.resolve(expression, scope) in MOCK_CLASSES
+
+
+def set_on_mock_class(module: TestModule) -> tuple[tuple[ast.AST, ast.expr, str], ...]:
+    """Where an attribute of a mock class is set and not put right: the node, the class, the attribute."""
+    return module.once(_all_set_on_mock_class) if "Mock" in module.text else ()
+
+
+def _all_set_on_mock_class(module: TestModule) -> tuple[tuple[ast.AST, ast.expr, str], ...]:
+    return (*_assigned_on_mock_class(module), *_set_by_call(module))
+
+
+def _assigned_on_mock_class(module: TestModule) -> Iterator[tuple[ast.AST, ast.expr, str]]:
+    for write in writes(module):
+        node = write.node
+        if write.how != "attribute" or not isinstance(node, ast.Assign):
+            continue
+        if "Mock" not in (write.steps[-1] if write.steps else write.root) and len(node.targets) == 1:
+            continue
+        for target in node.targets:
+            if isinstance(target, ast.Attribute) and is_mock_class(module, target.value, write.scope):
+                if not is_put_right(module, write, writes_within(module, write.scope.outermost)):
+                    yield node, target.value, target.attr
+
+
+def _set_by_call(module: TestModule) -> Iterator[tuple[ast.AST, ast.expr, str]]:
+    for call, scope in module.calls("setattr"):
+        if isinstance(call.func, ast.Name) and len(call.args) > 2 and is_mock_class(module, call.args[0], scope):
+            yield call, call.args[0], source_of(call.args[1], 40).strip("'")

@@ -6,12 +6,15 @@ import ast
 import re
 from collections.abc import Iterator
 
-from pytest_secaudit.source.containers import Write
+from pytest_secaudit.model import Question
+from pytest_secaudit.source.containers import Write, is_fixture_argument, wide_fixture, writes
 from pytest_secaudit.source.lexicon import security_word
-from pytest_secaudit.source.module import source_of
+from pytest_secaudit.source.module import Role, TestModule, parameter_names, source_of
 
 #: Where FastAPI keeps what stands in for its dependencies, the login among them.
 OVERRIDES = "dependency_overrides"
+#: Whose writes are judged.
+MADE_FOR = (Role.TEST, Role.SETUP, Role.FIXTURE)
 _SWITCHES = re.compile(r"^(LOGIN_DISABLED|SECURE_.*|SESSION_COOKIE_.*|TALISMAN_.*|WTF_CSRF_.*)$")
 _SETTINGS = re.compile(r"(^|_)(settings|conf|config)$", re.IGNORECASE)
 
@@ -30,6 +33,37 @@ def security_switch(write: Write) -> str | None:
     if write.steps[-1:] == ("config",):
         return next((key for key in _keys(write) if _is_security(key)), None)
     return None
+
+
+def outlives_the_test(module: TestModule, write: Write) -> tuple[Question, ...] | None:
+    """What must hold for the application to outlive the test; None if it does not."""
+    if write.root == "settings" and "settings" in parameter_names(write.scope.outermost.node):
+        return None  # the fixture of pytest-django takes everything back
+    if is_fixture_argument(module, write):
+        outer = write.scope.outermost
+        wide = wide_fixture(module, write.root, outer)
+        if wide is None:
+            return (Question("wide-fixture", (write.root, outer.qualname)),)
+        return () if wide else None
+    return () if module.binder(write.root, write.scope) is module.root else None
+
+
+def switching(module: TestModule) -> frozenset[ast.AST]:
+    """The writes of tests, set-ups and fixtures that PSA401 judges: nobody else need do so."""
+    return module.once(_switching)
+
+
+def _switching(module: TestModule) -> frozenset[ast.AST]:
+    text = module.text
+    if OVERRIDES not in text and ".config" not in text and "ettings" not in text:
+        return frozenset()
+    return frozenset(
+        write.node
+        for write in writes(module)
+        if security_switch(write) is not None
+        and module.role(write.scope.outermost) in MADE_FOR
+        and outlives_the_test(module, write) is not None
+    )
 
 
 def _is_security(key: str) -> bool:

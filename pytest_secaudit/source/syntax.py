@@ -163,7 +163,7 @@ class Scope:
     def parent(self, node: ast.AST) -> ast.AST | None:
         """The node around ``node``, within this scope."""
         if self._parents is None:
-            self._parents = {child: node for node in own_nodes(self.node) for child in ast.iter_child_nodes(node)}
+            self._parents = _parents_in(self.node)
         return self._parents.get(node)
 
     def ancestors(self, node: ast.AST) -> Iterator[ast.AST]:
@@ -221,6 +221,32 @@ def own_nodes(root: ast.AST) -> Iterator[ast.AST]:
         yield node
         parts = outside_parts(node) if isinstance(node, _SCOPES) else list(ast.iter_child_nodes(node))
         stack.extend(reversed(parts))
+
+
+def _parents_in(root: ast.AST) -> dict[ast.AST, ast.AST]:
+    """Each node of a scope with the node around it."""
+    inner: Any = getattr(root, "body", [])
+    stack: list[ast.AST] = list(inner) if isinstance(inner, list) else [inner]
+    parents: dict[ast.AST, ast.AST] = dict.fromkeys(stack, root)
+    while stack:
+        node = stack.pop()
+        if isinstance(node, _SCOPES):
+            for part in outside_parts(node):
+                parents[part] = node
+                stack.append(part)
+            continue
+        for name in node._fields:
+            child = getattr(node, name, None)
+            if isinstance(child, list):
+                for item in child:
+                    if isinstance(item, ast.AST):
+                        parents[item] = node
+                        stack.append(item)
+            elif isinstance(child, ast.AST):
+                parents[child] = node
+                if child.__class__ not in _LEAVES:
+                    stack.append(child)
+    return parents
 
 
 def outside_parts(node: ast.AST) -> list[ast.AST]:

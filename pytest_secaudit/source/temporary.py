@@ -18,8 +18,7 @@ from pytest_secaudit.source.changes import (
     Place,
     attribute_place,
     changes_in,
-    environ_place,
-    key_text,
+    item_places,
     named_attribute,
 )
 from pytest_secaudit.source.lexicon import words
@@ -94,7 +93,18 @@ def _replaced_before(module: TestModule, change: Change) -> bool:
                 continue
             if any(place.holds(change.place) for place in replaced_by(module, inner, call)):
                 return True
+            if inner is change.scope and _names_the_key(call, change):
+                return True
     return False
+
+
+def _names_the_key(call: ast.Call, change: Change) -> bool:
+    """``monkeypatch.delenv(name)`` before ``os.environ[name] = "1"``: the same item, whatever its name is."""
+    targets = change.node.targets if change.place.whole and isinstance(change.node, ast.Assign) else []
+    keys = {ast.dump(target.slice) for target in targets if isinstance(target, ast.Subscript)}
+    if not keys or terminal_name(call.func) not in ("setenv", "delenv", "setitem", "delitem"):
+        return False
+    return any(ast.dump(argument) in keys for argument in call.args[:2])
 
 
 def _calls_in_withs(scope: Scope) -> set[ast.AST]:
@@ -204,7 +214,7 @@ def _several(module: TestModule, scope: Scope, call: ast.Call) -> Iterator[Place
 
 def _variable(module: TestModule, scope: Scope, call: ast.Call) -> Iterator[Place]:
     if call.args:
-        yield environ_place(module, scope, call.args[0])
+        yield from item_places(module, scope, "os.environ", call.args[0])
 
 
 def _all_variables(module: TestModule, scope: Scope, call: ast.Call) -> Iterator[Place]:
@@ -236,9 +246,7 @@ def _mapping(module: TestModule, scope: Scope, call: ast.Call) -> Iterator[Place
 def _item(module: TestModule, scope: Scope, call: ast.Call) -> Iterator[Place]:
     base = _base(module, scope, call)
     if base and len(call.args) > 1:
-        text = key_text(module, scope, call.args[1])
-        area = {"os.environ": "environ", "sys.modules": "sys.modules"}.get(base, "item")
-        yield Place(area, f"{base}[{text}]") if text else Place(area, base, whole=True)
+        yield from item_places(module, scope, base, call.args[1])
 
 
 def _base(module: TestModule, scope: Scope, call: ast.Call) -> str:
