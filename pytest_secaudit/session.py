@@ -152,6 +152,8 @@ class MainAudit:
         self._judge(session)
         if self.result is None and self._was_asked_for() and session.exitstatus == 0:
             session.exitstatus = 1  # a gate that could not be read has not been passed
+        if _leaves_out_summaries(self.config):
+            self._summarise()  # before pytest 9.2, --no-summary leaves out the hook for it
 
     @careful
     def _judge(self, session: pytest.Session) -> None:
@@ -212,13 +214,24 @@ class MainAudit:
                 self.write_errors.append(f"the report {target.path} was not written: {error.strerror or error}")
 
     @pytest.hookimpl(trylast=True)
+    def pytest_terminal_summary(self) -> None:
+        if not _leaves_out_summaries(self.config):
+            self._summarise()
+
     @careful
-    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+    def _summarise(self) -> None:
+        reporter = self.config.pluginmanager.get_plugin("terminalreporter")
+        if reporter is None:
+            return
         if self.result is None:
             for hook, error in self.troubles:
-                terminalreporter.write_line(f"secaudit: no audit was made; {hook} failed with {error}", red=True)
+                reporter.write_line(f"secaudit: no audit was made; {hook} failed with {error}", red=True)
         else:
-            print_summary(self.result, self.write_errors, terminalreporter, self.config)
+            print_summary(self.result, self.write_errors, reporter, self.config)
+
+
+def _leaves_out_summaries(config: pytest.Config) -> bool:
+    return bool(getattr(config.option, "no_summary", False))  # absent with -p no:terminal
 
 
 def _node_id(node: object) -> str:
