@@ -641,3 +641,10 @@ def test_suspicions_of_a_test_are_known_before_it_runs(pytester: pytest.Pytester
     static.collect([item])
     (suspicion,) = static.armed_for(item.nodeid)
     assert (suspicion.code, suspicion.subject) == ("PSA501", "shop.CACHE")
+
+
+def test_pytest_still_has_the_private_way_from_an_item_to_its_fixtures(pytester: pytest.Pytester) -> None:
+    """Without it, fixtures in other files than conftests are no longer read: time for another way."""
+    (item,) = pytester.getitems("import pytest\n@pytest.fixture\ndef f(): pass\ndef test_a(f): pass\n")
+    (definition,) = item._fixtureinfo.name2fixturedefs["f"]
+    assert definition.func.__name__ == "f"

@@ -55,6 +55,15 @@ class TestShop(ShopTestCase):
 GOOD = (
     """
 import unittest
+
+class Plain(unittest.TestCase):
+    __test__ = False
+
+    async def test_never_collected(self):
+        await nothing()
+""",
+    """
+import unittest
 from unittest import IsolatedAsyncioTestCase
 from tornado.testing import AsyncTestCase, AsyncHTTPTestCase
 from twisted.trial import unittest as trial
@@ -219,7 +228,7 @@ def rule(module: TestModule) -> Iterator[Hit]:
         if owner is None or not owner.is_class or not test.name.startswith("test"):
             continue
         kind = _kind(test)
-        if kind and owner.is_importable and _is_passed_through(module, test):
+        if kind and owner.is_importable and not _is_opted_out(owner) and _is_passed_through(module, test):
             roots = _roots(module, owner, 8)
             if roots and not any(map(_RUNS_COROUTINES.search, roots)):
                 yield _hit(test, owner, kind, certain=roots <= _PLAIN and not _decorated(test))
@@ -227,13 +236,13 @@ def rule(module: TestModule) -> Iterator[Hit]:
 
 def _hit(test: Scope, owner: Scope, kind: str, *, certain: bool) -> Hit:
     question = Question("body-never-runs", (owner.qualname, test.name))
-    if kind == "generator":
+    if kind == "a generator":
         fix = f"take the yield out of {test.name}; loop with self.subTest instead"
     else:
         fix = f"let {owner.name} inherit from unittest.IsolatedAsyncioTestCase"
     return Hit(
         test.node,
-        f"{test.name} is a {kind}, which unittest.TestCase never runs: it always passes",
+        f"{test.name} is {kind}, which unittest.TestCase never runs: it always passes",
         fix=fix,
         only_if=() if certain else (question,),
     )
@@ -242,8 +251,18 @@ def _hit(test: Scope, owner: Scope, kind: str, *, certain: bool) -> Hit:
 def _kind(test: Scope) -> str:
     is_generator = bool(test.of(ast.Yield, ast.YieldFrom))
     if isinstance(test.node, ast.AsyncFunctionDef):
-        return "asynchronous generator" if is_generator else "coroutine"
-    return "generator" if is_generator else ""
+        return "an asynchronous generator" if is_generator else "a coroutine"
+    return "a generator" if is_generator else ""
+
+
+def _is_opted_out(cls: Scope) -> bool:
+    """The class says ``__test__ = False``: pytest does not collect it."""
+    return any(
+        isinstance(node.value, ast.Constant)
+        and node.value.value is False
+        and any(isinstance(target, ast.Name) and target.id == "__test__" for target in node.targets)
+        for node in cls.of(ast.Assign)
+    )
 
 
 def _decorated(test: Scope) -> bool:
