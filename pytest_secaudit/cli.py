@@ -20,6 +20,7 @@ import pytest
 
 from pytest_secaudit import __version__
 from pytest_secaudit.audit import Seen, audit
+from pytest_secaudit.collected import relative_to_root
 from pytest_secaudit.live import Surroundings, scopes_in_effect, settle
 from pytest_secaudit.model import Audit, NotAudited, Run
 from pytest_secaudit.options import read_settings
@@ -135,7 +136,7 @@ def _read_all(
     readings: dict[str, Reading] = {}
     missing: list[NotAudited] = []
     for file in dict.fromkeys(files):
-        relative = clean(Path(os.path.relpath(file, root)).as_posix())
+        relative = clean(relative_to_root(os.path.abspath(file), root, root.resolve()))
         try:
             readings[relative] = read(load(file), relative, settings.catalogue, conventions)
         except OSError as error:

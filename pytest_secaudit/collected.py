@@ -115,7 +115,7 @@ class Collector:
         """The path relative to the rootdir, with ``/``."""
         known = self._relatives.get(path)
         if known is None:
-            known = self._relatives[path] = clean(_relative(path, self._root, self._real_root))
+            known = self._relatives[path] = clean(relative_to_root(path, self._root, self._real_root))
         return known
 
     # --- the files around a test
@@ -225,7 +225,8 @@ def _unwrapped(function: object) -> object:
         return function
 
 
-def _relative(path: str, root: Path, real_root: Path) -> str:
+def relative_to_root(path: str, root: Path, real_root: Path) -> str:
+    """The path from the rootdir, with ``/``; ``<site-packages>/...`` for what is installed elsewhere."""
     for base in (root, real_root):  # the rootdir may be named by a link
         try:
             return Path(path).relative_to(base).as_posix()

@@ -64,6 +64,7 @@ MAY_IMPORT = {
     "cli": {
         "__init__",
         "audit",
+        "collected",
         "live",
         "model",
         "options",
