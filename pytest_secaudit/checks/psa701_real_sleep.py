@@ -115,6 +115,22 @@ async def test_numbers(feed):
 )
 GOOD = (
     """
+from anyio import create_task_group, sleep
+
+async def test_a_sibling_cancels_it(cancel_soon):
+    async with create_task_group() as group:
+        group.start_soon(cancel_soon, group)
+        await sleep(1)
+        assert False, "not reached"
+""",
+    """
+import time
+
+def test_the_time_out_comes_first(channel, monkeypatch):
+    monkeypatch.setattr(channel, "open", lambda: time.sleep(100))
+    channel.call(timeout=0.5)
+""",
+    """
 import asyncio, time
 
 async def test_yields():
@@ -289,6 +305,8 @@ _CLOCK_MARKS = re.compile(
     r"freez|time_machine|travel|autojump|fake_?(time|clock|sleep)|mock_?(time|clock|sleep)|no_?sleep|patch_?sleep"
 )
 _CUTS_SHORT = re.compile(r"raises|timeout|fail_after|move_on|wait_for|cancel", re.IGNORECASE)
+#: A sibling task may cancel what sleeps in the body of such a block.
+_TASK_GROUP = re.compile(r"task_?group|nursery", re.IGNORECASE)
 
 
 def rule(module: TestModule) -> Iterator[Hit]:
@@ -379,7 +397,7 @@ def _cut_short(scope: Scope, call: ast.Call) -> bool:
 
 def _cuts(context: ast.expr) -> bool:
     name = terminal_name(context.func) if isinstance(context, ast.Call) else terminal_name(context)
-    return bool(_CUTS_SHORT.search(name) or _CLOCK_MARKS.search(name))
+    return any(pattern.search(name) for pattern in (_CUTS_SHORT, _CLOCK_MARKS, _TASK_GROUP))
 
 
 def _clock_is_moved(module: TestModule, scope: Scope) -> bool:

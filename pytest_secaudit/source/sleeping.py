@@ -23,7 +23,7 @@ _SLEEPS = frozenset(
 #: Below this many seconds a sleep only yields to others.
 _YIELDING = 0.001
 #: Nobody waits that long, in seconds: whoever sleeps for it is stopped by somebody else.
-_FOREVER = 600
+_FOREVER = 60
 
 
 @dataclass(frozen=True, slots=True)
