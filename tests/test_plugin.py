@@ -336,3 +336,18 @@ def test_report_that_cannot_be_written_later_is_named_and_turns_0_into_1(pyteste
     assert result.ret == 1
     assert "was not written" in result.stdout.str()
     result.assert_outcomes(passed=1)
+
+
+@pytest.mark.parametrize(("ini", "reported"), [("", True), ("timeout = 0\n", True), ("timeout = 5\n", False)])
+def test_poll_without_end_is_silent_where_every_test_has_a_time_limit(
+    pytester: pytest.Pytester, ini: str, reported: bool
+) -> None:
+    """pytest-timeout registers itself as ``timeout`` and reads the ini value of that name."""
+    pytester.makeconftest(
+        "def pytest_addoption(parser):\n    parser.addini('timeout', 'seconds')\n"
+        "def pytest_configure(config):\n    config.pluginmanager.register(object(), 'timeout')\n"
+    )
+    pytester.makeini(f"[pytest]\n{ini}")
+    pytester.makepyfile("import time\n\ndef test_a(job):\n    while not job.done():\n        time.sleep(0.1)\n")
+    result = pytester.runpytest("--secaudit", "--collect-only")
+    assert ("PSA702" in result.stdout.str()) is reported
