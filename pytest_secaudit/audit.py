@@ -6,7 +6,10 @@ import datetime
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from pytest_secaudit.acts import contacts_of, findings_of_acts, sleep_of
+from pytest_secaudit.claims import findings_of_claims
 from pytest_secaudit.conclusion import conclude
+from pytest_secaudit.evidence import join
 from pytest_secaudit.model import (
     Audit,
     Check,
@@ -20,6 +23,7 @@ from pytest_secaudit.policy import Placed, expired, gate, judge
 from pytest_secaudit.reading import Reading, StaticHit, fingerprint
 from pytest_secaudit.redact import clean
 from pytest_secaudit.settings import Settings
+from pytest_secaudit.watch.record import Watched
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +36,7 @@ class Seen:
         collected: how many tests were collected.
         outcomes: test id -> ``passed``, ``failed`` or ``skipped``, for those that were started.
         markers: suppressions that only live items know, with their files.
+        watched: what was seen while they ran.
         run: how the tests were run.
         today: the date that ``until`` is compared with.
     """
@@ -41,6 +46,7 @@ class Seen:
     collected: int
     outcomes: Mapping[str, str]
     markers: tuple[Placed, ...]
+    watched: Watched
     run: Run
     today: datetime.date
 
@@ -56,7 +62,8 @@ def audit(seen: Seen, settings: Settings, version: str) -> Audit:
     suspected = [
         _finding(hit, settings) for reading in seen.readings for hit in reading.hits if hit.code in settings.on
     ]
-    judged, used = judge(suspected, placed, settings)
+    joined = join(suspected, _seen_in_the_run(seen, settings), seen.watched, seen.outcomes, _failing_path(seen))
+    judged, used = judge(joined.findings, placed, settings)
     about_ignores = [finding for finding in _about_ignores(seen, placed, used, settings) if finding.code in settings.on]
     findings = (*judged, *judge(about_ignores, [], settings)[0])
     findings = tuple(sorted(findings, key=lambda finding: finding.order))
@@ -65,10 +72,27 @@ def audit(seen: Seen, settings: Settings, version: str) -> Audit:
         version=version,
         run=seen.run,
         evidence=evidence,
-        conclusion=conclude(findings, evidence, _examined(seen.readings), collect_only=seen.run.collect_only),
+        conclusion=conclude(
+            findings, joined.cleared, evidence, _examined(seen.readings), collect_only=seen.run.collect_only
+        ),
         gate=gate(findings, settings, seen.run.exit_status, tests_ran=bool(seen.ran)),
         findings=findings,
+        cleared=joined.cleared,
+        sleep=sleep_of(seen.watched, seen.run.duration_s),
+        contacts=contacts_of(seen.watched),
     )
+
+
+def _seen_in_the_run(seen: Seen, settings: Settings) -> list[Finding]:
+    checks = {check.code: check for check in settings.checks}
+    return [
+        *findings_of_claims(seen.watched.claims, checks),
+        *findings_of_acts(seen.watched, checks, settings.max_sleep),
+    ]
+
+
+def _failing_path(seen: Seen) -> frozenset[str]:
+    return frozenset(hit.fingerprint for reading in seen.readings for hit in reading.hits if hit.if_it_fails)
 
 
 def _finding(hit: StaticHit, settings: Settings) -> Finding:
@@ -117,7 +141,7 @@ def _evidence(seen: Seen, settings: Settings) -> EvidenceSummary:
         tests_with_a_check=None,
         fixtures=sum(len(reading.fixtures) for reading in seen.readings),
         checks=tuple(sorted(settings.on)),
-        watchers={},
+        watchers=dict(sorted(seen.watched.watchers.items())),
         not_audited=tuple(sorted({*seen.not_audited, *unread, *broken}, key=lambda item: (item.path, item.reason))),
     )
 

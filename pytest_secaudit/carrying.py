@@ -6,12 +6,15 @@ A string, because a lone surrogate, an Enum or a Path inside a dict has killed w
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, replace
 
 from pytest_secaudit.model import NotAudited
 from pytest_secaudit.policy import Placed
 from pytest_secaudit.reading import Reading, from_plain, to_plain
 from pytest_secaudit.suppressions import Suppression
+from pytest_secaudit.watch import record
+from pytest_secaudit.watch.record import Claimed, Watched
 
 #: The attribute of a report, and the key of a worker's output, under which the cargo travels.
 CARRIER = "secaudit"
@@ -19,12 +22,13 @@ CARRIER = "secaudit"
 
 @dataclass(frozen=True, slots=True)
 class Cargo:
-    """Readings (live questions answered), ignores that only items know, and what could not be read."""
+    """Readings (live questions answered), ignores that only items know, what could not be read, and what was watched."""
 
     readings: tuple[Reading, ...] = ()
     markers: tuple[Placed, ...] = ()
     not_audited: tuple[NotAudited, ...] = ()
     seconds: float = 0.0
+    watched: Watched | None = None
 
 
 def pack(cargo: Cargo) -> str:
@@ -35,6 +39,7 @@ def pack(cargo: Cargo) -> str:
             "markers": [[placed.path, asdict(placed.suppression)] for placed in cargo.markers],
             "not_audited": [[item.path, item.reason] for item in cargo.not_audited],
             "seconds": cargo.seconds,
+            "watched": record.to_plain(cargo.watched) if cargo.watched else None,
         }
     )
 
@@ -47,4 +52,25 @@ def unpack(text: str) -> Cargo:
         markers=tuple(Placed(path, Suppression(**{**s, "codes": tuple(s["codes"])})) for path, s in data["markers"]),
         not_audited=tuple(NotAudited(path, reason) for path, reason in data["not_audited"]),
         seconds=data["seconds"],
+        watched=record.from_plain(data["watched"]) if data["watched"] else None,
     )
+
+
+def joined(parts: Iterable[Watched]) -> Watched:
+    """What all processes watched, in the order it came home: a later record of a claim replaces an earlier one."""
+    claims: dict[tuple[str, int], Claimed] = {}
+    whole = Watched()
+    for part in parts:
+        claims.update({(claim.source, claim.serial): claim for claim in part.claims})
+        whole = replace(
+            whole,
+            slept=whole.slept + part.slept,
+            contacts=whole.contacts + part.contacts,
+            noticed=whole.noticed + part.noticed,
+            watchers={**part.watchers, **{name: state for name, state in whole.watchers.items() if state != "on"}},
+            fixtures=tuple(dict.fromkeys(whole.fixtures + part.fixtures)),
+            slept_s=whole.slept_s + part.slept_s,
+            slept_in_threads_s=whole.slept_in_threads_s + part.slept_in_threads_s,
+            seconds=whole.seconds + part.seconds,
+        )
+    return replace(whole, claims=tuple(claims.values()))

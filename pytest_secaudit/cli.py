@@ -31,6 +31,7 @@ from pytest_secaudit.reports import terminal
 from pytest_secaudit.settings import FAIL_LEVELS, Settings
 from pytest_secaudit.source import Conventions
 from pytest_secaudit.static import surrounds
+from pytest_secaudit.watch.record import Watched
 
 FORMATS = ("text", "json")
 #: Folders that hold no tests of the project.
@@ -189,6 +190,7 @@ def audited(readings: Sequence[Reading], missing: Sequence[NotAudited], settings
         collected=sum(reading.tests for reading in readings),
         outcomes={},
         markers=(),
+        watched=Watched(),
         run=run,
         today=datetime.date.today(),  # noqa: DTZ011 - the user's own calendar
     )

@@ -62,6 +62,10 @@ class Collector:
         self._module_files: dict[str, str | None] = {}
         self._relatives: dict[str, str] = {}
         self._real_files: dict[str, str] = {}
+        self._known_files: dict[str, str] = {}
+        #: By the identity of a function and its collector; both are kept, so that no other gets their ids.
+        self._functions: dict[tuple[int, int], tuple[object, str, str, tuple[str, ...]]] = {}
+        self._around: dict[tuple[str, type | None, tuple[str, ...]], dict[str, None]] = {}
         self._own_packages: set[str] = set()
         self.found = Collected()
 
@@ -85,22 +89,42 @@ class Collector:
         self.found.not_audited.add(NotAudited(self.relative(str(item.path)), clean(f"{kind} are not read")))
 
     def _add(self, item: pytest.Function) -> None:
-        own = self._file(str(item.path), item.module)
-        paths = [own, *self._conftests_above(item.path)]
-        if item.cls is not None:
-            paths += self._base_files(item.cls)
-        paths += self._fixture_modules(item)
-        function = _unwrapped(item.function)
-        path = self._code_file(function) or own
-        paths = list(dict.fromkeys((*paths, path)))
-        self.found.of_item[item.nodeid] = tuple(paths)
-        for file in {own, path}:
-            self.found.companions[file].update(dict.fromkeys(paths))
-        qualname = text_attribute(function, "__qualname__") or item.originalname
+        function, parent = item.function, getattr(item, "parent", None)
+        known = self._functions.get((id(function), id(parent)))
+        if known is None or parent is None:  # one of many parameters is looked at, not each
+            known = self._functions[id(function), id(parent)] = ((function, parent), *self._look_at(item))
+        _, path, qualname, paths = known
+        self.found.of_item[item.nodeid] = paths
         self.found.fixtures_in_effect[path].setdefault(qualname, set()).update(item.fixturenames)
         self.found.items[path].append(item)
 
+    def _look_at(self, item: pytest.Function) -> tuple[str, str, tuple[str, ...]]:
+        """The file that the test function stands in, its qualified name, and all files that it stands on."""
+        own = self._file(str(item.path), item.module)
+        around = (own, item.cls, tuple(item.fixturenames))
+        paths = self._around.get(around)
+        if paths is None:
+            found = [own, *self._conftests_above(item.path)]
+            if item.cls is not None:
+                found += self._base_files(item.cls)
+            paths = self._around[around] = dict.fromkeys((*found, *self._fixture_modules(item)))
+        function = _unwrapped(item.function)
+        path = self._code_file(function) or own
+        if path not in paths:
+            paths = {**paths, path: None}
+        for file in {own, path}:
+            self.found.companions[file].update(paths)
+        return path, text_attribute(function, "__qualname__") or item.originalname, tuple(paths)
+
     def _file(self, path: str, module: ModuleType | None) -> str:
+        known = self._known_files.get(path)  # asked for each item
+        if known is None:
+            known = self._new_file(path, module)
+            if module is not None:
+                self._known_files[path] = known
+        return known
+
+    def _new_file(self, path: str, module: ModuleType | None) -> str:
         relative = self.relative(path)
         first = self._real_files.setdefault(_real(path), relative)
         if first != relative:  # a link: read once, under the name that was met first

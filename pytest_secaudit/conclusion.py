@@ -20,16 +20,22 @@ NOT_JUDGED = "not judged here: the product's own code (a scanner such as bandit 
 
 
 def conclude(
-    findings: Iterable[Finding], evidence: EvidenceSummary, examined: Mapping[int, int], *, collect_only: bool
+    findings: Iterable[Finding],
+    cleared: Iterable[Finding],
+    evidence: EvidenceSummary,
+    examined: Mapping[int, int],
+    *,
+    collect_only: bool,
 ) -> Conclusion:
     """What the whole run amounts to."""
     findings = tuple(findings)
+    cleared = tuple(cleared)
     new = tuple(finding for finding in findings if finding.status == "new")
     return Conclusion(
         verdict=_verdict(new, evidence),
         text=_text(new, evidence, collect_only=collect_only),
         security=_security(new, evidence),
-        dimensions=tuple(_dimension(digit, findings, examined.get(digit, 0)) for digit in DIMENSIONS),
+        dimensions=tuple(_dimension(digit, findings, cleared, examined.get(digit, 0)) for digit in DIMENSIONS),
     )
 
 
@@ -79,7 +85,10 @@ def _security(new: tuple[Finding, ...], evidence: EvidenceSummary) -> str:
     return f"no security-relevant finding; {NOT_JUDGED}"
 
 
-def _dimension(digit: int, findings: tuple[Finding, ...], examined: int) -> DimensionCount:
+def _dimension(
+    digit: int, findings: tuple[Finding, ...], cleared: tuple[Finding, ...], examined: int
+) -> DimensionCount:
     mine = [finding for finding in findings if finding.dimension == digit and finding.status == "new"]
     levels = count_by_level(mine)
-    return DimensionCount(digit, DIMENSIONS[digit], examined, levels[DEFECT], levels[ADVISORY], levels[INFO], 0)
+    clear = sum(finding.dimension == digit for finding in cleared)
+    return DimensionCount(digit, DIMENSIONS[digit], examined, levels[DEFECT], levels[ADVISORY], levels[INFO], clear)

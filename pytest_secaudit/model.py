@@ -75,6 +75,7 @@ class Hit:
         security: the security word that the place is about, if any.
         subject: what is changed, as the run will name it (``os.environ['TZ']``, ``shop.orders.charge``).
         acknowledged: the user's own comment that explains the place: ``188-189: text``.
+        if_it_fails: it only happens when something fails before; a test that passes does not clear it.
         unless: the hit is dropped when live objects answer one of these with yes.
         only_if: the hit is dropped unless live objects answer each of these with yes.
     """
@@ -86,6 +87,7 @@ class Hit:
     security: str | None = None
     subject: str | None = None
     acknowledged: str | None = None
+    if_it_fails: bool = False
     unless: tuple[Question, ...] = ()
     only_if: tuple[Question, ...] = ()
 
@@ -211,9 +213,10 @@ class Finding:
 
     @property
     def order(self) -> tuple[object, ...]:
-        """The order of every report: worst first, what touches security before what does not, ignores last."""
-        aside = 2 if self.code.startswith("PSA09") else 0 if self.security else 1
-        return (-self.severity, aside, self.code, self.path, self.line, self.column, self.message)
+        """The order of every report: worst first, seen before suspected, security before the rest, ignores last."""
+        aside = self.code.startswith("PSA09")
+        doubts = (self.evidence != "confirmed", self.security is None)
+        return (-self.severity, aside, *doubts, self.code, self.path, self.line, self.column, self.message)
 
 
 @dataclass(frozen=True, slots=True)
@@ -288,6 +291,37 @@ class Conclusion:
 
 
 @dataclass(frozen=True, slots=True)
+class SleepSite:
+    """A line at which real time was slept (seconds), and some of the tests that did."""
+
+    path: str
+    line: int
+    calls: int
+    seconds: float
+    tests: tuple[str, ...]
+    in_threads: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Sleep:
+    """Real time slept in the run: in all (concurrent sleeps counted once), as a share of the run, and where."""
+
+    total_s: float = 0.0
+    share: float = 0.0
+    in_threads_s: float = 0.0
+    sites: tuple[SleepSite, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Contact:
+    """Something outside the process that was reached, or tried, and who did."""
+
+    kind: str
+    what: str
+    owners: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Audit:
     """The whole result; a report is a pure function of it."""
 
@@ -298,6 +332,8 @@ class Audit:
     gate: Gate
     findings: tuple[Finding, ...]
     cleared: tuple[Finding, ...] = ()
+    sleep: Sleep = Sleep()
+    contacts: tuple[Contact, ...] = ()
 
     def having(self, status: Status) -> tuple[Finding, ...]:
         """The findings of one status, worst first."""

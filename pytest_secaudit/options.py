@@ -14,12 +14,16 @@ from pytest_secaudit.settings import (
     ReportTarget,
     Settings,
     parse_codes,
+    parse_depth,
     parse_expected,
     parse_level,
     parse_per_file_ignore,
     parse_report,
+    parse_seconds,
+    parse_watch_skip,
     selected,
 )
+from pytest_secaudit.watch.areas import WATCHERS
 
 
 def read_settings(config: pytest.Config) -> Settings:
@@ -41,7 +45,13 @@ def _settings(config: pytest.Config) -> Settings:
     level_name, level = "--secaudit-fail-on", option.secaudit_fail_on
     if level is None:
         level_name, level = "secaudit_fail_on", _text(config, "secaudit_fail_on") or "none"
+    depth_name, depth = "--secaudit-depth", option.secaudit_depth
+    if depth is None:
+        depth_name, depth = "secaudit_depth", _text(config, "secaudit_depth") or "deep"
     return Settings(
+        depth=parse_depth(depth_name, depth),
+        watch_skip=parse_watch_skip("secaudit_watch_skip", _lines(config, "secaudit_watch_skip"), WATCHERS),
+        max_sleep=_max_sleep(config),
         checks=selected(select_name, select, catalogue),
         ignored=parse_codes("secaudit_ignore", _lines(config, "secaudit_ignore"), catalogue)
         | parse_codes("--secaudit-ignore", option.secaudit_ignore or (), catalogue),
@@ -70,6 +80,14 @@ def _either(config: pytest.Config, name: str) -> tuple[str, list[str]]:
 def _lines(config: pytest.Config, name: str) -> list[str]:
     values = config.getini(name)
     return [line.strip() for line in values if line.strip()]
+
+
+def _max_sleep(config: pytest.Config) -> float | None:
+    try:
+        value = config.getini("secaudit_max_sleep")
+    except (TypeError, ValueError) as error:  # pytest before 9.2 lets these through
+        raise BadSetting("secaudit_max_sleep", str(error), "accepted: a number of seconds, as in 2.5") from None
+    return parse_seconds("secaudit_max_sleep", value)
 
 
 def _text(config: pytest.Config, name: str) -> str:

@@ -5,6 +5,9 @@ Everything else is imported only once ``--secaudit`` (or ``secaudit = true``) is
 
 from __future__ import annotations
 
+import argparse
+from collections.abc import Generator
+
 import pytest
 
 MARKER_HELP = (
@@ -13,7 +16,11 @@ MARKER_HELP = (
 )
 
 #: Options that only make sense when the run is audited: a gate that can never fail is a mistake.
-_NEED_THE_AUDIT = {"secaudit_fail_on": "--secaudit-fail-on", "secaudit_report": "--secaudit-report"}
+_NEED_THE_AUDIT = {
+    "secaudit_fail_on": "--secaudit-fail-on",
+    "secaudit_report": "--secaudit-report",
+    "secaudit_depth": "--secaudit-depth",
+}
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -30,6 +37,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         group.addoption(
             f"--secaudit-{option}", action="append", default=None, dest=f"secaudit_{option}", metavar=metavar, help=text
         )
+    group.addoption(
+        "--secaudit-depth",
+        default=None,
+        dest="secaudit_depth",
+        metavar="LEVEL",
+        help="how closely to watch the tests run: static (not at all), process, deep (default), exact",
+    )
     group.addoption(
         "--secaudit-fail-on",
         default=None,
@@ -65,6 +79,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default=[],
     )
     parser.addini("secaudit_fail_on", "none, defect, advisory or info", type="string", default="")
+    parser.addini("secaudit_depth", "static, process, deep or exact", type="string", default="")
+    parser.addini("secaudit_watch_skip", "what not to watch, by name", type="linelist", default=[])
+    parser.addini(
+        "secaudit_max_sleep", "seconds that the whole run may really sleep (PSA704)", type="string", default=""
+    )
     parser.addini("secaudit_report", "reports to write: lines FORMAT:PATH", type="linelist", default=[])
 
 
@@ -77,9 +96,18 @@ def pytest_cmdline_main(config: pytest.Config) -> int | None:
     return None
 
 
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None, None, None]:
+    if _is_on(early_config, early_config.known_args_namespace):
+        from pytest_secaudit import outfit
+
+        outfit.begin(early_config)  # before a conftest says `from time import sleep`
+    return (yield)
+
+
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", MARKER_HELP)
-    if _is_on(config):
+    if _is_on(config, config.option):
         from pytest_secaudit import session
 
         session.install(config)
@@ -87,9 +115,9 @@ def pytest_configure(config: pytest.Config) -> None:
         _refuse_options_without_effect(config)
 
 
-def _is_on(config: pytest.Config) -> bool:
-    if config.option.secaudit is not None:
-        return bool(config.option.secaudit)
+def _is_on(config: pytest.Config, option: argparse.Namespace) -> bool:
+    if option.secaudit is not None:
+        return bool(option.secaudit)
     try:
         return bool(config.getini("secaudit"))
     except (ValueError, TypeError) as error:  # pytest before 9.2 lets these through

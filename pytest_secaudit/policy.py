@@ -72,7 +72,11 @@ def gate(findings: Iterable[Finding], settings: Settings, exit_status: int, *, t
     level = settings.gate_level
     if level is None:
         return Gate()
-    over = [finding for finding in findings if finding.status == "new" and finding.severity >= level]
+    over = [
+        finding
+        for finding in findings
+        if finding.status == "new" and finding.severity >= level and not finding.detail.get("after_failure")
+    ]
     if not over:
         return Gate(settings.fail_on)
     noun = "finding" if len(over) == 1 else "findings"

@@ -42,6 +42,7 @@ class StaticHit:
     acknowledged: str | None
     owner: Owner
     fingerprint: str
+    if_it_fails: bool = False
     unless: tuple[Question, ...] = ()
     only_if: tuple[Question, ...] = ()
 
@@ -214,6 +215,7 @@ def _static_hits(module: TestModule, found: Iterable[tuple[Check, Hit]]) -> tupl
             acknowledged=clean(hit.acknowledged) if hit.acknowledged else None,
             owner=_owner(module, scope),
             fingerprint=fingerprint(key, str(seen[key])),
+            if_it_fails=hit.if_it_fails,
             unless=tuple(map(_cleaned_question, hit.unless)),
             only_if=tuple(map(_cleaned_question, hit.only_if)),
         )

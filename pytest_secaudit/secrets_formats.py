@@ -7,7 +7,7 @@ tokens, and how the rest looks, as the providers' documentation and public secre
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 
@@ -144,3 +144,35 @@ def url_passwords(text: str) -> Iterator[tuple[str, str]]:
     """The passwords in the URLs of a text (quick, for whole files), each with the host that it is for."""
     for match in _URL.finditer(text):
         yield match["password"], match["host"]
+
+
+_LOCAL_HOST = re.compile(
+    r"^$|^[^.]*$|^\d+(\.\d+){3}$|^\[|[<{%$*]|(^|\.)(example|test|tests|invalid|local|localhost|internal|lan|home|domain|host|server)(\.(com|org|net|edu|io|local|test))?$"
+)
+_TEMPLATE = re.compile(r"[{}<>$*\\|]|%\(|%s")
+
+
+def is_live_password(password: str, host: str) -> bool:
+    """Whether a password in a URL looks generated, and its host like one that others can reach."""
+    mixed = re.search(r"[A-Za-z]", password) and re.search(r"\d", password)
+    long = len(password) >= 14 and len(set(password)) >= 9
+    return bool(long and mixed) and not (_TEMPLATE.search(password) or _LOCAL_HOST.search(host) or is_made_up(password))
+
+
+#: In the name of something, they say that its value is not live.
+UNREAL = frozenset(
+    "bad bogus dummy example expired fake invalid mock mocked nonexistent placeholder random revoked sample stub wrong".split()
+)
+#: Whose presence makes tokens of this look normal: it makes such tokens, or stands in for their provider.
+HOMES: Mapping[str, tuple[str, ...]] = {
+    "AWS access key": ("moto", "botocore", "localstack"),
+    "PyPI token": ("warehouse", "pypitoken"),
+}
+_ABOUT_SECRETS = re.compile(
+    r"redact|scrub|obfuscat|sanitiz|sanitis|scann|detector|gitleaks|trufflehog|masking|masked|masks|hide_?secret|disclos"
+)
+
+
+def is_about_secrets(name: str) -> bool:
+    """Whether a path or the name of a test says that it is about secrets themselves: it needs something to hide or find."""
+    return _ABOUT_SECRETS.search(name.lower()) is not None

@@ -17,11 +17,12 @@ from pytest_secaudit import __version__
 from pytest_secaudit.audit import Seen, audit, with_exit_status
 from pytest_secaudit.cache import ReadingCache, catalogue_key
 from pytest_secaudit.careful import careful, noted
-from pytest_secaudit.carrying import CARRIER, Cargo, unpack
+from pytest_secaudit.carrying import CARRIER, Cargo, joined, unpack
 from pytest_secaudit.collected import Collector
 from pytest_secaudit.conclusion import plural
 from pytest_secaudit.model import Audit, NotAudited, Run
 from pytest_secaudit.options import read_settings
+from pytest_secaudit.outfit import FAILED, KEY, Outfit, begin, end
 from pytest_secaudit.output import print_summary, say_in_the_final_line, write_atomically
 from pytest_secaudit.reader import Reader
 from pytest_secaudit.redact import clean
@@ -50,9 +51,24 @@ def install(config: pytest.Config) -> None:
     static = StaticHalf(
         Collector(config), Reader(settings.catalogue, conventions, cache), time_limit=_limits_every_test(config)
     )
-    part = WorkerAudit(config, static) if worker else MainAudit(config, settings, static)
+    outfit = _watch(config, settings, worker)
+    part = WorkerAudit(config, static, outfit) if worker else MainAudit(config, settings, static, outfit)
+    if FAILED in config.stash:
+        part.troubles.append(("the watch", config.stash[FAILED]))
     config.pluginmanager.register(part, "secaudit-session")
     config.add_cleanup(cache.save)
+
+
+def _watch(config: pytest.Config, settings: Settings, worker: str) -> Outfit | None:
+    """The watch, where tests will run: not in the controller of xdist, not when nothing runs at all."""
+    only_read = settings.depth == "static" or config.option.collectonly
+    if only_read or (not worker and getattr(config.option, "dist", "no") != "no"):
+        end(config)
+        return None
+    outfit = config.stash.get(KEY, None) or begin(config)  # late when a conftest loads the plugin
+    if outfit is not None:
+        outfit.is_one_of_several(worker)
+    return outfit
 
 
 def _limits_every_test(config: pytest.Config) -> bool:
@@ -76,10 +92,11 @@ def _cache_folder(config: pytest.Config) -> Path | None:
 class MainAudit:
     """The single process, or the controller of pytest-xdist: gathers, judges and reports."""
 
-    def __init__(self, config: pytest.Config, settings: Settings, static: StaticHalf) -> None:
+    def __init__(self, config: pytest.Config, settings: Settings, static: StaticHalf, outfit: Outfit | None) -> None:
         self.config = config
         self.settings = settings
         self.static = static
+        self.outfit = outfit
         self.started = _clock()
         self.today = _today()
         self.troubles: list[tuple[str, str]] = []
@@ -149,11 +166,18 @@ class MainAudit:
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        self._end_the_watch()
         self._judge(session)
         if self.result is None and self._was_asked_for() and session.exitstatus == 0:
             session.exitstatus = 1  # a gate that could not be read has not been passed
         if _leaves_out_summaries(self.config):
             self._summarise()  # before pytest 9.2, --no-summary leaves out the hook for it
+
+    @careful
+    def _end_the_watch(self) -> None:
+        if self.outfit is not None:
+            self.cargo.append(Cargo(watched=self.outfit.rest()))
+            self.troubles.extend(self.outfit.hooks.troubles)
 
     @careful
     def _judge(self, session: pytest.Session) -> None:
@@ -184,6 +208,7 @@ class MainAudit:
             collected=self.tests,
             outcomes=self.outcomes,
             markers=tuple(dict.fromkeys(marker for cargo in self.cargo for marker in cargo.markers)),
+            watched=joined(cargo.watched for cargo in self.cargo if cargo.watched is not None),
             run=self._run(status),
             today=self.today,
         )
@@ -194,11 +219,11 @@ class MainAudit:
         return Run(
             python=platform.python_version(),
             pytest=pytest.__version__,
-            depth="static",
+            depth="static" if self.config.option.collectonly else self.settings.depth,
             workers=len(self.workers),
             workers_lost=tuple(sorted(self.workers_lost)),
             duration_s=round(_clock() - self.started, 3),
-            audit_s=round(sum(cargo.seconds for cargo in self.cargo), 3),
+            audit_s=round(sum(cargo.seconds + _watching(cargo) for cargo in self.cargo), 3),
             complete=everything_ran and status in (0, 1) and not collect_only,
             exit_status=status,
             collect_only=collect_only,
@@ -228,6 +253,10 @@ class MainAudit:
                 reporter.write_line(f"secaudit: no audit was made; {hook} failed with {error}", red=True)
         else:
             print_summary(self.result, self.write_errors, reporter, self.config)
+
+
+def _watching(cargo: Cargo) -> float:
+    return cargo.watched.seconds if cargo.watched is not None else 0.0
 
 
 def _leaves_out_summaries(config: pytest.Config) -> bool:

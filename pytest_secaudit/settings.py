@@ -14,6 +14,7 @@ from pytest_secaudit.redact import clean
 from pytest_secaudit.suppressions import split_codes
 
 FAIL_LEVELS = ("none", "defect", "advisory", "info")
+DEPTHS = ("static", "process", "deep", "exact")
 REPORT_FORMATS = ("json",)
 
 
@@ -72,6 +73,9 @@ class Settings:
     fail_on: str = "none"
     reports: tuple[ReportTarget, ...] = ()
     suppress: bool = True
+    depth: str = "deep"
+    watch_skip: frozenset[str] = frozenset()
+    max_sleep: float | None = None
     catalogue: tuple[Check, ...] = ()
 
     @property
@@ -115,6 +119,47 @@ def parse_level(setting: str, value: str) -> str:
     if value not in FAIL_LEVELS:
         raise BadSetting(setting, value, f"accepted: {', '.join(FAIL_LEVELS)}")
     return value
+
+
+def parse_depth(setting: str, value: str) -> str:
+    """How deep to watch.
+
+    Raises:
+        BadSetting: when it is none of `DEPTHS`.
+    """
+    if value not in DEPTHS:
+        raise BadSetting(setting, value, f"accepted: {', '.join(DEPTHS)}")
+    return value
+
+
+def parse_watch_skip(setting: str, values: Iterable[str], known: Sequence[str]) -> frozenset[str]:
+    """Names of watchers, by comma or line.
+
+    Raises:
+        BadSetting: for an unknown one.
+    """
+    names = split_codes(values)
+    for name in names:
+        if name not in known:
+            raise BadSetting(setting, name, f"accepted: {', '.join(sorted(known))}")
+    return frozenset(names)
+
+
+def parse_seconds(setting: str, value: object) -> float | None:
+    """A number of seconds, or None for an empty value.
+
+    Raises:
+        BadSetting: for what is no number, or below zero.
+    """
+    if value is None or value == "":
+        return None
+    try:
+        seconds = float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        seconds = -1.0
+    if not 0 <= seconds < float("inf"):
+        raise BadSetting(setting, value, "accepted: a number of seconds, as in 2.5")
+    return seconds
 
 
 def parse_report(setting: str, value: str, folder: Path) -> ReportTarget:

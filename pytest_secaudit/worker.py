@@ -9,6 +9,7 @@ import pytest
 
 from pytest_secaudit.careful import careful, noted
 from pytest_secaudit.carrying import CARRIER, Cargo, pack
+from pytest_secaudit.outfit import Outfit
 from pytest_secaudit.static import StaticHalf
 
 
@@ -20,9 +21,10 @@ def worker_id(config: pytest.Config) -> str:
 class WorkerAudit:
     """The hooks of a worker; the controller judges."""
 
-    def __init__(self, config: pytest.Config, static: StaticHalf) -> None:
+    def __init__(self, config: pytest.Config, static: StaticHalf, outfit: Outfit | None) -> None:
         self.config = config
         self.static = static
+        self.outfit = outfit
         self.troubles: list[tuple[str, str]] = []
 
     @careful
@@ -44,8 +46,9 @@ class WorkerAudit:
     @careful
     def _load(self, report: pytest.TestReport, item: pytest.Item) -> None:
         cargo = self.static.cargo_of(item.nodeid)
-        if cargo is not None:
-            setattr(report, CARRIER, pack(cargo))
+        watched = self.outfit.news() if self.outfit is not None and report.when == "teardown" else None
+        if cargo is not None or watched is not None:
+            setattr(report, CARRIER, pack(replace(cargo or Cargo(), watched=watched)))
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self) -> None:
@@ -56,4 +59,7 @@ class WorkerAudit:
         count = int(self.config.workerinput.get("workercount", 1))  # type: ignore[attr-defined]
         number = int(worker_id(self.config).lstrip("gw") or 0) % count
         cargo = self.static.rest(number, count)
+        if self.outfit is not None:
+            cargo = replace(cargo, watched=self.outfit.rest())
+            self.troubles.extend(self.outfit.hooks.troubles)
         return replace(cargo, not_audited=(*cargo.not_audited, *noted(self.troubles)))

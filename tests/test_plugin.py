@@ -28,7 +28,12 @@ def test_without_the_option_nothing_but_options_is_registered(pytester: pytest.P
     config = pytester.parseconfigure()
     plugin = config.pluginmanager.get_plugin("secaudit")
     hooks = {caller.name for caller in config.pluginmanager.get_hookcallers(plugin) or ()}
-    assert hooks == {"pytest_addoption", "pytest_cmdline_main", "pytest_configure"}
+    assert hooks == {
+        "pytest_addoption",
+        "pytest_cmdline_main",
+        "pytest_configure",
+        "pytest_load_initial_conftests",
+    }
     assert not config.pluginmanager.has_plugin("secaudit-session")
 
 
@@ -65,9 +70,10 @@ def test_it_is_loaded_by_name_when_autoload_is_off(pytester: pytest.Pytester, mo
 
 def test_clean_suite_is_never_called_clean_but_by_reading_alone(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(CLEAN)
-    result = pytester.runpytest("--secaudit")
+    result = pytester.runpytest("--secaudit", "--secaudit-depth=static")
     assert section(result)[0] == "no suspicion by reading alone in 1 test of 1 module"
     assert result.ret == 0
+    assert section(pytester.runpytest("--secaudit"))[0] == "no defects found in 1 test of 1 module"
 
 
 def test_nothing_audited_is_said_so(pytester: pytest.Pytester) -> None:
@@ -127,8 +133,10 @@ def test_q_prints_one_line(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(DEFECT)
     result = pytester.runpytest("--secaudit", "-q")
     ours = [line for line in result.outlines if "audit" in line]
-    assert ours[0] == "audit: 1 suspected defect, by reading alone in 1 test of 1 module"
+    assert ours[0] == "audit: 1 defect in 1 test of 1 module"
     assert len(ours) == 2  # and pytest's own last line
+    result = pytester.runpytest("--secaudit", "-q", "--secaudit-depth=static")
+    assert "audit: 1 suspected defect, by reading alone in 1 test of 1 module" in result.outlines
 
 
 @pytest.mark.parametrize("options", [["-qq"], ["--no-summary"]], ids=" ".join)

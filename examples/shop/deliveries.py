@@ -32,6 +32,7 @@ class Courier:
         return f"road to {parcel}"
 
     def sort(self, parcels: list[str]) -> list[str]:
+        self.arrived.wait(1)  # for the last parcel of the day
         return sorted(parcels, key=self.route)
 
     def _drive(self, parcel: str) -> None:

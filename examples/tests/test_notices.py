@@ -43,7 +43,7 @@ def test_the_gateway_is_asked_rightly():
 
 class TestLetters(unittest.TestCase):
     def setUp(self):
-        self.letter = mock.patch("shop.notices.letter").start()  # armed: PSA502
+        self.letter = mock.patch("shop.notices.letter").start()  # armed: PSA502, planted: PSA510
 
     def test_a_letter_is_sent(self):
         notices.bill_is_overdue("ada")
@@ -59,7 +59,7 @@ class TestLettersRightly(unittest.TestCase):
 
 class TestMails(unittest.TestCase):
     def setUp(self):
-        self.mail = mock.patch("shop.notices.mail").start()
+        self.mail = mock.patch("shop.notices.mail").start()  # planted: PSA510
         self.addCleanup(self.mail.stop)  # planted: PSA503
 
     def test_a_mail_is_sent(self):

@@ -357,6 +357,7 @@ def rule(module: TestModule) -> Iterator[Hit | Suspicion]:
             fix="monkeypatch.setenv, or mock.patch.dict(os.environ, ...)",
             security=security_word(name),
             subject=name,
+            if_it_fails=found.restored is not None,
             unless=found.unless(module),
         )
 

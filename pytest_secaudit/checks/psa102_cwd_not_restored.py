@@ -158,6 +158,7 @@ def rule(module: TestModule) -> Iterator[Hit]:
             else f"the working directory stays changed if something fails before line {back.line} goes back",
             fix="monkeypatch.chdir",
             subject=found.change.place.name,
+            if_it_fails=found.restored is not None,
             unless=found.unless(module),
         )
 

@@ -193,6 +193,7 @@ def _hit(module: TestModule, found: Left) -> Hit:
         else by_monkeypatch(module, found.change) or "put it back after a fixture's yield",
         severity=INFO if captured else None,
         subject=name,
+        if_it_fails=found.restored is not None,
         unless=found.unless(module),
     )
 

@@ -15,7 +15,15 @@ import re
 from collections.abc import Iterator
 
 from pytest_secaudit.model import DEFECT, Check, Hit
-from pytest_secaudit.secrets_formats import is_made_up, tokens, url_passwords
+from pytest_secaudit.secrets_formats import (
+    HOMES,
+    UNREAL,
+    is_about_secrets,
+    is_live_password,
+    is_made_up,
+    tokens,
+    url_passwords,
+)
 from pytest_secaudit.source import Scope, TestModule, dotted_name, own_nodes, terminal_name
 from pytest_secaudit.source.lexicon import words
 
@@ -120,34 +128,18 @@ B = "sha512-hf_not/long"
 """,
 )
 
-_UNREAL = frozenset(
-    "bad bogus dummy example expired fake invalid mock mocked nonexistent placeholder random revoked sample stub wrong".split()
-)
-#: Suites about secrets themselves.
-_ABOUT_SECRETS = re.compile(
-    r"redact|scrub|obfuscat|sanitiz|sanitis|scann|detector|gitleaks|trufflehog|masking|masked|masks|hide_?secret|disclos"
-)
 _SAID = re.compile(
     r"allowlist|whitelist|gitleaks|nosec|\b(fake|dummy|revoked|expired|invalid|inactive|example|made[- ]up|placeholder|"
     r"not (a |an )?(real|live|valid|secret)|no longer (valid|active|works))\b",
     re.IGNORECASE,
 )
-#: What a suite imports that makes such tokens or stands in for their provider.
-_HOMES = {
-    "AWS access key": ("moto", "botocore", "localstack"),
-    "PyPI token": ("warehouse", "pypitoken"),
-}
-_LOCAL_HOST = re.compile(
-    r"^$|^[^.]*$|^\d+(\.\d+){3}$|^\[|[<{%$*]|(^|\.)(example|test|tests|invalid|local|localhost|internal|lan|home|domain|host|server)(\.(com|org|net|edu|io|local|test))?$"
-)
-_TEMPLATE = re.compile(r"[{}<>$*\\|]|%\(|%s")
 
 
 def rule(module: TestModule) -> Iterator[Hit]:
     found = dict(tokens(module.text))
     found = {token: what for token, what in found.items() if not is_made_up(token) and not _at_home(module, what)}
-    passwords = {secret for secret, host in url_passwords(module.text) if _is_live_password(secret, host)}
-    if (found or passwords) and not _ABOUT_SECRETS.search(module.path.lower()):
+    passwords = {secret for secret, host in url_passwords(module.text) if is_live_password(secret, host)}
+    if (found or passwords) and not is_about_secrets(module.path):
         for constant, text, scope in _strings(module):
             what = next((found[token] for token, _ in tokens(text) if token in found), "")
             if not what and any(secret in passwords for secret, _ in url_passwords(text)):
@@ -181,21 +173,15 @@ def _strings(module: TestModule) -> Iterator[tuple[ast.Constant, str, Scope]]:
 
 
 def _at_home(module: TestModule, what: str) -> bool:
-    homes = _HOMES.get(what, ())
+    homes = HOMES.get(what, ())
     return any(full.partition(".")[0] in homes for full in module.imported_names().values())
-
-
-def _is_live_password(password: str, host: str) -> bool:
-    mixed = re.search(r"[A-Za-z]", password) and re.search(r"\d", password)
-    long = len(password) >= 14 and len(set(password)) >= 9
-    return bool(long and mixed) and not (_TEMPLATE.search(password) or _LOCAL_HOST.search(host) or is_made_up(password))
 
 
 def _is_explained(module: TestModule, scope: Scope, constant: ast.Constant) -> bool:
     """A name around the string, the test's name or a comment says that it is not live."""
-    if _ABOUT_SECRETS.search(scope.qualname.lower()):
+    if is_about_secrets(scope.qualname):
         return True
-    if any(not _UNREAL.isdisjoint(words(name)) for name in _names_around(scope, constant)):
+    if any(not UNREAL.isdisjoint(words(name)) for name in _names_around(scope, constant)):
         return True
     comments = module.comments(scope)
     last = constant.end_lineno or constant.lineno

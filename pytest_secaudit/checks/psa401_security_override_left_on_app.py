@@ -251,6 +251,7 @@ def _judge(module: TestModule, write: Write, what: str) -> Iterator[Hit]:
         fix="take it back below the yield of a fixture, or write with monkeypatch",
         security=security_word(what),
         subject=subject,
+        if_it_fails=at_the_end,
         unless=(question(module, Change(place, write.node, write.scope)),),
         only_if=needs,
     )

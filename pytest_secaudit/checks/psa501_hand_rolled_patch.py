@@ -461,6 +461,7 @@ def _finding(module: TestModule, found: Left) -> Hit | Suspicion:
         severity=None if word or _is_foreign(module, change.place) or _is_stand_in(module, change) else INFO,
         security=word,
         subject=name,
+        if_it_fails=found.restored is not None,
         unless=(*found.unless(module), *_of_the_value(module, change)),
     )
 

@@ -248,6 +248,7 @@ def _hit(scope: Scope, node: ast.Yield, place: str) -> Hit:
         node,
         f"{scope.name} puts {place} back only if the block under it raises nothing",
         fix="try: yield, finally: the lines below it",
+        if_it_fails=True,
     )
 
 

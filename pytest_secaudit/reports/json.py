@@ -9,7 +9,7 @@ import json
 from dataclasses import asdict
 from typing import Any
 
-from pytest_secaudit.model import Audit, Finding
+from pytest_secaudit.model import Audit, Finding, Sleep
 
 SCHEMA_VERSION = 1
 
@@ -34,13 +34,21 @@ def as_data(audit: Audit, *, with_cleared: bool = False) -> dict[str, Any]:
         "gate": asdict(audit.gate),
         "findings": [_finding(finding) for finding in audit.findings],
         "observations": [],
-        "sleep": {"total_s": 0.0, "share": 0.0, "sites": []},
-        "contacts": [],
+        "sleep": _sleep(audit.sleep),
+        "contacts": [asdict(contact) for contact in audit.contacts],
         "fixtures": [],
         "blind_spots": [],
     }
     if with_cleared:
         data["cleared"] = [_finding(finding) for finding in audit.cleared]
+    return data
+
+
+def _sleep(sleep: Sleep) -> dict[str, Any]:
+    data = asdict(sleep)
+    del data["in_threads_s"]
+    for site in data["sites"]:
+        del site["in_threads"]
     return data
 
 

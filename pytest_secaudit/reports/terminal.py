@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -83,7 +84,8 @@ def _by_cause(findings: Sequence[Finding]) -> list[list[Finding]]:
 def _block(block: Sequence[Finding], verbosity: int, width: int) -> Iterator[Line]:
     first = block[0]
     yield from _head(first, f"{first.path}:{first.line}", width)
-    yield from _body(first.message, width)
+    yield from _body(first.message + _measured(first), width)
+    yield from _aftermath(first, width)
     others = block[1:] if verbosity >= 1 else block[1:MAX_PLACES]
     for other in others:
         yield from _body(f"also {other.path}:{other.line}", width)
@@ -94,6 +96,41 @@ def _block(block: Sequence[Finding], verbosity: int, width: int) -> Iterator[Lin
         yield from _body(f"acknowledged at {first.acknowledged}", width)
     elif first.fix:  # whoever explains a wait has thought of the usual remedy
         yield from _body(f"fix: {first.fix}", width)
+    if first.try_command:
+        yield from _command(first.try_command, width)
+
+
+def _measured(finding: Finding) -> str:
+    """What the run counted there."""
+    if "seconds" not in finding.detail or "calls" not in finding.detail:
+        return ""
+    return f": {finding.detail['seconds']:.1f} s, {plural(finding.detail['calls'], 'call')}"
+
+
+def _aftermath(finding: Finding, width: int) -> Iterator[Line]:
+    """What became of a change that was left, and who ran meanwhile."""
+    later = finding.detail.get("later_tests", 0)
+    said = [f"in force in {plural(later, 'later test')}"] if later else []
+    if finding.victims:
+        more = len(finding.victims) - MAX_PLACES
+        named = ", ".join(finding.victims[:MAX_PLACES]) + (f" and {more} more" if more > 0 else "")
+        said.append(f"failed: {named}")
+    if finding.detail.get("put_back_later"):
+        said.append("put back later, by somebody else")
+    if said:
+        yield from _body("; ".join(said), width)
+
+
+def _command(command: str, width: int) -> Iterator[Line]:
+    """A command that can be pasted, also where it takes two lines."""
+    start, indent = f"try: {command}", " " * _INDENT
+    if len(start) + _INDENT <= width:
+        yield Line(indent + start)
+        return
+    program, *arguments = re.findall(r"'[^']*'|\S+", command)
+    for number, argument in enumerate(arguments):
+        lead = f"try: {program} " if number == 0 else " " * len(f"try: {program} ")
+        yield Line(indent + lead + argument + (" \\" if number < len(arguments) - 1 else ""))
 
 
 def _groups(findings: Sequence[Finding], verbosity: int, width: int, *, brief: bool) -> Iterator[Line]:
@@ -116,7 +153,10 @@ def _group(group: Sequence[Finding], verbosity: int, width: int, *, brief: bool)
         return
     files = len({finding.path for finding in group})
     places = f"{plural(len(group), 'place')} in {plural(files, 'file')}"
-    unknown = " (time not known)" if group[0].code == "PSA701" and group[0].evidence == "suspected" else ""
+    if group[0].code == "PSA701" and any(finding.evidence == "confirmed" for finding in group):
+        yield from _sleeps(group, places, verbosity, width)
+        return
+    unknown = " (time not known)" if group[0].code == "PSA701" else ""
     if brief and verbosity < 1 and len(group) > MAX_PLACES:
         yield from _head(group[0], f"{places}{unknown}: -v", width)
         return
@@ -130,6 +170,25 @@ def _group(group: Sequence[Finding], verbosity: int, width: int, *, brief: bool)
             yield from _body(f"fix: {finding.fix}", width)
     if len(group) > len(shown):
         yield from _body(f"{len(group) - len(shown):,} more: -v", width)
+    if len(fixes) == 1:
+        yield from _body(f"fix: {fixes.pop()}", width)
+
+
+def _sleeps(group: Sequence[Finding], places: str, verbosity: int, width: int) -> Iterator[Line]:
+    """Real sleeps, the longest first, with what they cost."""
+    slept = sum(finding.detail.get("seconds", 0.0) for finding in group)
+    head = next(finding for finding in group if finding.evidence == "confirmed")
+    yield from _head(head, f"{places}: {slept:.1f} s", width)
+    ordered = sorted(group, key=lambda finding: -finding.detail.get("seconds", 0.0))
+    shown = ordered if verbosity >= 1 else ordered[:MAX_PLACES]
+    for finding in shown:
+        seconds = f"{finding.detail['seconds']:5.1f} s" if "seconds" in finding.detail else "not run"
+        calls, tests = finding.detail.get("calls", 0), finding.detail.get("tests", 0)
+        counted = f"   {plural(calls, 'call')}, {plural(tests, 'test')}" if calls else ""
+        yield from _body(f"{seconds}  {finding.path}:{finding.line}{counted}", width)
+    if len(ordered) > len(shown):
+        yield from _body(f"{len(ordered) - len(shown):,} more: -v", width)
+    fixes = {finding.fix for finding in group if finding.fix and not finding.acknowledged}
     if len(fixes) == 1:
         yield from _body(f"fix: {fixes.pop()}", width)
 
@@ -171,6 +230,7 @@ def _not_judged(audit: Audit, verbosity: int, width: int) -> Iterator[Line]:
     if evidence.not_audited:
         parts.append(f"{plural(len(evidence.not_audited), 'file')} not read")
     parts += [f"worker {worker} was lost" for worker in audit.run.workers_lost]
+    parts += [f"watcher {name} ({state})" for name, state in evidence.watchers.items() if "failed" in state]
     aside = _aside(audit)
     if parts:
         named = " (-v names them)" if evidence.not_audited and verbosity < 1 else ""
@@ -180,6 +240,9 @@ def _not_judged(audit: Audit, verbosity: int, width: int) -> Iterator[Line]:
     if verbosity >= 1:
         for item in evidence.not_audited:
             yield from _body(f"{item.path}: {item.reason}", width)
+        for name, state in evidence.watchers.items():
+            if state != "on":
+                yield from _body(f"{name}: {state}", width)
 
 
 def _wrapped(text: str, width: int) -> Iterator[Line]:
@@ -198,14 +261,17 @@ def _aside(audit: Audit) -> str:
 
 
 def _cost(audit: Audit) -> Iterator[Line]:
-    """What the audit itself took; of a run so short that the share says nothing, only the time."""
-    seconds = audit.run.audit_s
+    """What was slept and what the audit itself took; of a run so short that the share says nothing, only the time."""
     if audit.run.collect_only:
         return
+    whole = audit.run.duration_s
+    slept = audit.sleep.total_s
+    asleep = f"asleep {slept:.1f} s of {whole:.0f} s ({100 * audit.sleep.share:.0f} %) | " if slept >= 0.1 else ""
+    seconds = audit.run.audit_s
     if seconds < 0.1:
-        yield Line(f"audit took {1000 * seconds:.0f} ms")
+        yield Line(f"{asleep}audit took {1000 * seconds:.0f} ms")
     else:
-        yield Line(f"audit took {seconds:.1f} s ({100 * seconds / max(seconds, audit.run.duration_s):.1f} %)")
+        yield Line(f"{asleep}audit took {seconds:.1f} s ({100 * seconds / max(seconds, whole):.1f} %)")
 
 
 def _closing(audit: Audit, new: Sequence[Finding], verbosity: int, width: int) -> Iterator[Line]:
@@ -217,5 +283,7 @@ def _closing(audit: Audit, new: Sequence[Finding], verbosity: int, width: int) -
     yield from (Line(line.text, colour) for line in _wrapped(audit.conclusion.text + hidden, width))
     yield from _cost(audit)
     shown = [finding for finding in new if verbosity >= 1 or finding.severity > INFO]
-    if shown:
+    if shown and audit.run.collect_only:
+        yield Line("pytest --secaudit confirms or clears them")
+    elif shown:
         yield Line(f"learn: pytest --secaudit-explain {shown[0].code}")

@@ -1,0 +1,139 @@
+"""From what was left behind to findings: one per code and subject, with all its owners."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+
+from pytest_secaudit.model import ADVISORY, INFO, Check, Finding, Owner, Place, Severity
+from pytest_secaudit.reading import fingerprint
+from pytest_secaudit.source.lexicon import security_word
+from pytest_secaudit.watch.record import Claimed
+from pytest_secaudit.watch.weights import Weight, weigh
+
+MAX_NAMED = 20
+
+#: Parts of a subject that differ from run to run: addresses, uuids, names in the temporary folder.
+_PASSING = re.compile(
+    r"0x[0-9a-fA-F]+|[0-9a-f]{8}(?:-?[0-9a-f]{4}){3}-?[0-9a-f]{12}|pytest-of-[^/\\'\"]+(?:[/\\]pytest-\d+)?"
+    r"|(?<=[/\\])(?:tmp|pytest)[-_]?[a-z0-9_]{6,}(?=[/\\'\"]|$)"
+)
+_NUMBER = re.compile(r"\d+")
+#: Here a number in the subject is a pid, a descriptor, a port, the how-manieth thread.
+_NUMBERED = frozenset(("PSA601", "PSA603", "PSA604", "PSA606"))
+
+
+def findings_of_claims(claims: Sequence[Claimed], checks: Mapping[str, Check]) -> list[Finding]:
+    """The findings that these claims amount to, those of unselected checks left out."""
+    grouped: dict[tuple[str, str], list[tuple[Claimed, Weight]]] = defaultdict(list)
+    for claim, weight in weigh(_without_doubles(claims)):
+        code = code_of(claim)
+        if weight is not Weight.SILENT and code in checks:
+            grouped[code, lasting(code, claim.subject)].append((claim, weight))
+    return [_finding(checks[code], subject, group) for (code, subject), group in grouped.items()]
+
+
+def _without_doubles(claims: Iterable[Claimed]) -> list[Claimed]:
+    """A patch that changes the environment is one hazard, and the patch names it better."""
+    claims = list(claims)
+    patched = {(claim.source, claim.owner.id, claim.subject) for claim in claims if claim.area == "patches"}
+    return [
+        claim
+        for claim in claims
+        if claim.area == "patches" or (claim.source, claim.owner.id, claim.subject) not in patched
+    ]
+
+
+def code_of(claim: Claimed) -> str:
+    """The check that a claim belongs to: what an import changed is a hazard of its own."""
+    if claim.owner.kind != "import":
+        about_security = "dependency_overrides" in claim.subject or security_word(claim.subject)
+        return "PSA401" if claim.code == "PSA402" and about_security else claim.code
+    return "PSA107" if claim.subject.startswith("sys.modules[") else "PSA113"
+
+
+def lasting(code: str, subject: str) -> str:
+    """The subject without what differs from run to run."""
+    subject = _PASSING.sub("*", subject)
+    return _NUMBER.sub("#", subject) if code in _NUMBERED else subject
+
+
+def _finding(check: Check, subject: str, group: Sequence[tuple[Claimed, Weight]]) -> Finding:
+    group = sorted(group, key=lambda pair: (pair[0].owner.id, pair[0].source, pair[0].serial))
+    first = _most_telling([claim for claim, _ in group])
+    owners = {claim.owner.id: _owner(claim) for claim, _ in group}
+    owner = owners[first.owner.id]
+    place = first.site or Place(owner.path, owner.line)
+    victims = tuple(dict.fromkeys(test for claim, _ in group for test in claim.victims))[:MAX_NAMED]
+    seen_by = tuple(dict.fromkeys((*victims, *(test for claim, _ in group for test in claim.seen_by))))[:MAX_NAMED]
+    after_failure = all(claim.after_failure for claim, _ in group)
+    return Finding(
+        code=check.code,
+        name=check.name,
+        severity=max(_severity(check, claim, weight) for claim, weight in group),
+        evidence="confirmed",
+        message=f"{who(owner)} left {first.subject} {first.said}" + (", after its failure" if after_failure else ""),
+        fix=first.fix,
+        path=place.path,
+        line=place.line,
+        column=1,
+        end_line=place.line,
+        owner=owner,
+        owners=tuple(owners.values()),
+        cwe=check.cwe,
+        subject=first.subject,
+        written_at=first.written_at,
+        seen_by=seen_by,
+        victims=victims,
+        try_command=_try(owner, victims),
+        cause=fingerprint(check.code, owner.id),
+        fingerprint=fingerprint(check.code, subject),
+        detail={
+            "after_failure": after_failure,
+            "area": first.area,
+            "later_tests": max(claim.seen for claim, _ in group),
+            "put_back_later": all(claim.paid_by not in ("", "test") for claim, _ in group),
+        },
+    )
+
+
+def _most_telling(claims: Sequence[Claimed]) -> Claimed:
+    """The claim whose words the finding uses: of the first owner, one with a known line if there is one."""
+    mine = [claim for claim in claims if claim.owner.id == claims[0].owner.id]
+    return next((claim for claim in mine if claim.site is not None), mine[0])
+
+
+def _owner(claim: Claimed) -> Owner:
+    owner = claim.owner
+    return Owner(
+        owner.kind, owner.id, owner.path, owner.line, owner.scope, owner.plugin, owner.ids, written_at=claim.written_at
+    )
+
+
+def _severity(check: Check, claim: Claimed, weight: Weight) -> Severity:
+    severity = Severity[claim.level.upper()] if claim.level else check.severity
+    if check.code == "PSA113":
+        severity = INFO if claim.owner.path.rpartition("/")[2] in ("conftest.py", "__init__.py") else ADVISORY
+    return Severity(max(INFO, severity - 1)) if weight is Weight.LOWER else severity
+
+
+def who(owner: Owner) -> str:
+    """The owner in a sentence: ``test_place``, ``fixture clock [module]``, ``importing tests/test_a.py``."""
+    name = owner.id.partition("::")[2] or owner.id
+    if owner.kind == "fixture":
+        return f"fixture {name.rpartition('::')[2]} [{owner.scope}]"
+    if owner.kind == "import":
+        return f"importing {owner.id}"
+    return "something outside tests and fixtures" if owner.kind == "outside" else name
+
+
+def _try(owner: Owner, victims: Sequence[str]) -> str | None:
+    """The two tests that show it."""
+    if owner.kind != "test" or not victims:
+        return None
+    return f"pytest {_quoted(owner.id)} {_quoted(victims[0])}"
+
+
+def _quoted(test: str) -> str:
+    return f"'{test}'" if re.search(r"[^\w./:-]", test) else test

@@ -1,0 +1,192 @@
+"""What was suspected by reading, joined with what was seen in the run: one hazard is one finding.
+
+A suspicion that the run confirms keeps its line and its words and takes the run's owners and figures. One whose owner
+ran, passed and left the place alone under a working watcher is cleared: counted, and not shown. What happens only when
+something fails is not cleared by a test that passes.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from pytest_secaudit.model import INFO, Finding, Severity
+from pytest_secaudit.watch.record import Watched
+
+#: What a rule calls a place, and what the run calls it, where they differ.
+_SAME = {
+    "faulthandler.is_enabled()": "faulthandler",
+    "gc.isenabled()": "the garbage collector",
+    "locale.getlocale()": "the locale",
+    "logging.root.manager.disable": "logging.disable",
+    "os.getcwd()": "the working directory",
+    "multiprocessing.get_start_method()": "the multiprocessing start method",
+    "os.umask()": "the umask",
+    "signal.alarm()": "the interval timer",
+    "signal.getitimer()": "the interval timer",
+    "socket.getdefaulttimeout()": "the default socket timeout",
+    "sys.getrecursionlimit()": "the recursion limit",
+    "sys.getswitchinterval()": "the switch interval",
+    "time.tzname": "the time zone",
+}
+
+#: The watchers that see what a check suspects, by subject where there are several.
+_WATCHERS: Mapping[str, tuple[str, ...]] = {
+    "PSA101": ("environ",),
+    "PSA102": ("cwd",),
+    "PSA601": ("threads",),
+    "PSA701": ("sleep",),
+    "PSA801": ("sleep",),
+}
+_BY_SUBJECT = {
+    "faulthandler.is_enabled()": "interpreter",
+    "gc.isenabled()": "interpreter",
+    "locale.getlocale()": "locale",
+    "logging.root.manager.disable": "logging.disable",
+    "os.umask()": "umask",
+    "socket.getdefaulttimeout()": "interpreter",
+    "sys.argv": "interpreter",
+    "sys.excepthook": "interpreter",
+    "multiprocessing.get_start_method()": "interpreter",
+    "sys.getrecursionlimit()": "interpreter",
+    "sys.getswitchinterval()": "interpreter",
+    "time.tzname": "time zone",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """What is reported, and what the run cleared."""
+
+    findings: tuple[Finding, ...]
+    cleared: tuple[Finding, ...]
+
+
+def join(
+    suspected: Sequence[Finding],
+    seen: Iterable[Finding],
+    watched: Watched,
+    outcomes: Mapping[str, str],
+    failing_path: Collection[str],
+) -> Joined:
+    """One finding per hazard.
+
+    Args:
+        suspected: by reading.
+        seen: in the run.
+        watched: what the watch itself knows.
+        outcomes: test id -> how it ended.
+        failing_path: fingerprints of suspicions about what happens only when something fails.
+    """
+    by_code: defaultdict[str, list[Finding]] = defaultdict(list)
+    for finding in seen:
+        by_code[finding.code].append(finding)
+    reported, cleared, taken = [], [], set()
+    ran = _Ran(outcomes, watched.fixtures)
+    for suspicion in suspected:
+        found = next((f for f in by_code[_run_code(suspicion.code)] if _is_same(suspicion, f)), None)
+        if found is not None:
+            if found.fingerprint not in taken or suspicion.code in ("PSA701", "PSA801"):
+                reported.append(_confirmed(suspicion, found))
+            taken.add(found.fingerprint)
+        elif _is_cleared(suspicion, watched, ran) and suspicion.fingerprint not in failing_path:
+            cleared.append(replace(suspicion, evidence="cleared"))
+        else:
+            reported.append(suspicion)
+    reported += [
+        finding
+        for findings in by_code.values()
+        for finding in findings
+        if finding.fingerprint not in taken and _stands_alone(finding)
+    ]
+    return Joined(tuple(reported), tuple(cleared))
+
+
+def _stands_alone(finding: Finding) -> bool:
+    """Whether the run alone makes it a finding: not a sleep in a thread, nor a slow callback that is no mock's."""
+    return not finding.detail.get("in_thread", False) and bool(finding.detail.get("under_mock", True))
+
+
+def _run_code(code: str) -> str:
+    return "PSA510" if code == "PSA502" else code
+
+
+def _is_same(suspicion: Finding, found: Finding) -> bool:
+    if suspicion.code == "PSA801":  # it points to where the replacement is put in place, the run to its body
+        return suspicion.path == found.path and f"by {found.detail['function']}," in suspicion.message
+    if suspicion.subject is None or found.subject is None:
+        return (suspicion.path, suspicion.line) == (found.path, found.line)
+    return run_subject(suspicion.subject) == found.subject and any(
+        owner.path == suspicion.owner.path and _is_of(owner.id, suspicion.owner.id) for owner in found.owners
+    )
+
+
+def run_subject(subject: str) -> str:
+    """The name under which the run knows what a rule calls so."""
+    if subject.startswith("signal.getsignal("):
+        return f"signal {subject.removeprefix('signal.getsignal(').rstrip(')').rpartition('.')[2]}"
+    return _SAME.get(subject, subject)
+
+
+def _confirmed(suspicion: Finding, found: Finding) -> Finding:
+    """The finding of the run at the place that was read, which knows better what to say of it."""
+    state = found.detail.get("area") is not None
+    return replace(
+        found,
+        severity=INFO if suspicion.acknowledged else _level(suspicion, found),
+        message=found.message if state else suspicion.message,
+        fix=suspicion.fix or found.fix,
+        path=suspicion.path if found.written_at is None or not state else found.path,
+        line=suspicion.line if found.written_at is None or not state else found.line,
+        column=suspicion.column,
+        end_line=suspicion.end_line,
+        security=suspicion.security or found.security,
+        acknowledged=suspicion.acknowledged,
+        fingerprint=found.fingerprint if state else suspicion.fingerprint,
+    )
+
+
+def _level(suspicion: Finding, found: Finding) -> Severity:
+    return found.severity if found.code != "PSA701" else max(found.severity, suspicion.severity)
+
+
+# --- cleared
+
+
+class _Ran:
+    """Which tests and fixtures ran, and how they ended."""
+
+    def __init__(self, outcomes: Mapping[str, str], fixtures: Iterable[str]) -> None:
+        self._fixtures = frozenset(fixtures)
+        self._by_function: defaultdict[str, list[str]] = defaultdict(list)
+        self._by_file: defaultdict[str, list[str]] = defaultdict(list)
+        for test, outcome in outcomes.items():
+            self._by_function[test.partition("[")[0]].append(outcome)
+            self._by_file[test.partition("::")[0]].append(outcome)
+
+    def passed(self, finding: Finding) -> bool:
+        """Whether the owner ran, and nothing of it failed or was skipped."""
+        owner = finding.owner
+        if owner.kind == "fixture":
+            return owner.id in self._fixtures
+        if owner.kind == "test":
+            mine = self._by_function.get(owner.id, [])
+        elif owner.kind == "setup":
+            start = owner.id.rpartition("::")[0]
+            mine = [one for test, found in self._by_function.items() if test.startswith(f"{start}::") for one in found]
+        else:
+            return False
+        return bool(mine) and all(outcome == "passed" for outcome in mine)
+
+
+def _is_cleared(suspicion: Finding, watched: Watched, ran: _Ran) -> bool:
+    names = _WATCHERS.get(suspicion.code, ())
+    if suspicion.code == "PSA103" and suspicion.subject is not None:
+        by_subject = "signals" if suspicion.subject.startswith("signal.") else _BY_SUBJECT.get(suspicion.subject)
+        names = (by_subject,) if by_subject else ()
+    return bool(names) and all(watched.watchers.get(name) == "on" for name in names) and ran.passed(suspicion)
+
+
+def _is_of(identity: str, owner: str) -> bool:
+    return identity == owner or identity.partition("[")[0] == owner

@@ -1,0 +1,130 @@
+"""Put the watch together: taps before any conftest is imported, hooks once it is known that tests run here."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from pytest_secaudit.collected import Collector
+from pytest_secaudit.reading import decode, load
+from pytest_secaudit.redact import clean
+from pytest_secaudit.stage import Casting
+from pytest_secaudit.testside import TestSide
+from pytest_secaudit.watch.areas import Facts, areas_for
+from pytest_secaudit.watch.clock import Clock
+from pytest_secaudit.watch.contact import Contact
+from pytest_secaudit.watch.engine import Engine
+from pytest_secaudit.watch.loads import Loads
+from pytest_secaudit.watch.outputs import Outputs
+from pytest_secaudit.watch.parts import Parts
+from pytest_secaudit.watch.record import Watched
+from pytest_secaudit.watch.stack import Stack
+from pytest_secaudit.watch.tapping import Taps
+from pytest_secaudit.watching import Watching
+
+_NAME = "secaudit-watch"
+
+
+@dataclass(slots=True)
+class Outfit:
+    """The watch of one run, and how to end it."""
+
+    collector: Collector
+    taps: Taps
+    hooks: Watching
+
+    def is_one_of_several(self, worker: str) -> None:
+        """The process has a name of its own among those of the run."""
+        self.hooks.engine.source = worker
+
+    def news(self) -> Watched | None:
+        """What is new since the last time; None if nothing is."""
+        return self.hooks.news()
+
+    def rest(self) -> Watched:
+        """The session is over: all claims as they stand in the end, and what was not handed out yet."""
+        self.hooks.finish()
+        return self.hooks.rest()
+
+    def take_back(self) -> None:
+        """Leave the process as it was."""
+        self.hooks.engine.stop()
+        self.taps.take_back()
+
+
+KEY = pytest.StashKey[Outfit]()
+
+
+#: Why the watch could not begin.
+FAILED = pytest.StashKey[str]()
+
+
+def begin(config: pytest.Config) -> Outfit | None:
+    """Start to watch, as early as pytest allows; a wrong setting is found later, by `options`.
+
+    Whatever fails here is kept under `FAILED`: the run goes on, unwatched, and the report says so.
+    """
+    try:
+        return _begin(config)
+    except Exception as error:
+        config.stash[FAILED] = clean(f"{type(error).__name__}: {error}")
+        return None
+
+
+def _begin(config: pytest.Config) -> Outfit | None:
+    depth = _setting(config, "secaudit_depth") or "deep"
+    if depth == "static" or _option(config, "collectonly"):
+        return None
+    collector = Collector(config)
+    test_side = TestSide(config.rootpath, collector)
+    taps = Taps()
+    stack = Stack(collector.relative, test_side)
+    skip = frozenset(word for line in config.getini("secaudit_watch_skip") for word in line.replace(",", " ").split())
+    facts = Facts(
+        warnings_are_reset=config.pluginmanager.hasplugin("warnings"),
+        random_is_reseeded=any(map(config.pluginmanager.hasplugin, ("randomly", "pytest_randomly"))),
+        is_project=test_side.is_project,
+        relative=collector.relative,
+        test_path=lambda path: collector.relative(path) if test_side(path) else "",
+        exact=depth == "exact",
+    )
+    engine = Engine(areas_for(taps, stack, facts), skip, exact=facts.exact)
+    clock = Clock(taps, stack, engine.who)
+    contact = Contact(taps, stack, engine.who, exact=facts.exact)
+    engine.follow_threads()
+    engine.source_of = functools.lru_cache(maxsize=16)(functools.partial(_text, config.rootpath))
+    stack.who = engine.who
+    outputs = Outputs(taps, stack, engine.who)
+    loads = Loads(taps, stack, engine.who, test_side.is_own)
+    hooks = Watching(engine, Casting(collector), clock, contact, outputs, loads)
+    hooks.parts = Parts(taps, hooks.part_begins)
+    outfit = config.stash[KEY] = Outfit(collector, taps, hooks)
+    config.pluginmanager.register(hooks, _NAME)
+    config.add_cleanup(outfit.take_back)
+    engine.look()
+    return outfit
+
+
+def _text(root: Path, path: str) -> str:
+    return decode(load(root / path)) if path else ""
+
+
+def end(config: pytest.Config) -> None:
+    """No test runs in this process: leave it alone."""
+    outfit = config.stash.get(KEY, None)
+    if outfit is not None:
+        outfit.take_back()
+        config.pluginmanager.unregister(name=_NAME)
+        del config.stash[KEY]
+
+
+def _option(config: pytest.Config, name: str) -> object:
+    early = getattr(config, "known_args_namespace", None)
+    return getattr(early, name, None) or getattr(config.option, name, None)
+
+
+def _setting(config: pytest.Config, name: str) -> str:
+    return str(_option(config, name) or config.getini(name) or "").strip()

@@ -1,0 +1,147 @@
+"""Who is on stage: fixtures, tests and imports of pytest, as the ledger's actors."""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import dataclass, replace
+from itertools import count
+from types import CodeType
+
+import pytest
+
+from pytest_secaudit.collected import Collector
+from pytest_secaudit.watch.ledger import Actor
+
+#: pytest makes fixtures of xunit set-ups; their names are private, and start like this.
+_XUNIT = {
+    "_xunit_setup_module_fixture_": ("setUpModule", "setup_module"),
+    "_xunit_setup_function_fixture_": ("setup_function",),
+    "_xunit_setup_class_fixture_": ("setup_class",),
+    "_xunit_setup_method_fixture_": ("setup_method",),
+    "_unittest_setUpClass_fixture_": ("setUpClass",),
+    "_unittest_setup_method_fixture_": ("setup_method",),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Cast:
+    """An actor, and the node at whose end its scope is over."""
+
+    actor: Actor
+    node: pytest.Item | pytest.Collector
+
+
+class Casting:
+    """Finds the actor behind what pytest runs; what is known of a fixture is found out once."""
+
+    def __init__(self, collector: Collector) -> None:
+        self._collector = collector
+        self._fixtures: dict[int, tuple[object, Actor]] = {}
+        self._serials = count(1)
+
+    def test(self, item: pytest.Item) -> Actor:
+        """One run of a test."""
+        _, line, _ = item.location
+        return Actor(
+            kind="test",
+            id=item.nodeid,
+            group=item.parent.nodeid if item.parent else "",
+            scope="function",
+            path=self._collector.relative(str(item.path)),
+            line=(line or 0) + 1,
+            serial=next(self._serials),
+        )
+
+    def setup_of(self, test: Actor, item: pytest.Item) -> Actor:
+        """The ``setUp`` of a `unittest.TestCase`, which runs inside pytest's call of the test."""
+        cls: type | None = getattr(item, "cls", None)
+        found = _defining(cls, "setUp")
+        if cls is None or found is None:
+            return test
+        path, line = self._place(found)
+        identity = f"{item.parent.nodeid if item.parent else ''}::setUp"
+        return replace(test, kind="setup", id=identity, path=path or test.path, line=line or test.line)
+
+    def fixture(self, definition: pytest.FixtureDef[object], request: pytest.FixtureRequest) -> Cast:
+        """One set-up of a fixture."""
+        node: pytest.Item | pytest.Collector = request.node
+        known = self._fixtures.get(id(definition))
+        if known is None:  # the definition is kept: its id must not be used again
+            known = self._fixtures[id(definition)] = (definition, self._look_at(definition, request))
+        return Cast(replace(known[1], group=node.nodeid, serial=next(self._serials)), node)
+
+    @property
+    def fixtures_seen(self) -> tuple[str, ...]:
+        """The ids of the fixtures that were set up so far."""
+        return tuple(sorted({actor.id for _, actor in self._fixtures.values()}))
+
+    def imported(self, path: str, group: str = "") -> Actor:
+        """The import of a module."""
+        relative = self._collector.relative(path)
+        return Actor("import", relative, group=group, scope="session", path=relative)
+
+    # --- fixtures
+
+    def _look_at(self, definition: pytest.FixtureDef[object], request: pytest.FixtureRequest) -> Actor:
+        scope = definition.scope
+        for start, names in _XUNIT.items():
+            if definition.argname.startswith(start):
+                return self._xunit(names, scope, request)
+        function = inspect.unwrap(definition.func)
+        path, line = self._place(function)
+        identity = f"{path}::{_qualname(function) or definition.argname}"
+        if not path.startswith("<"):
+            return Actor("fixture", identity, scope=scope, path=path, line=line)
+        asked_path, asked_line = self._asked_for(request)
+        plugin = path.split("/")[1].removesuffix(".py") if "/" in path else path
+        return Actor("fixture", identity, scope=scope, path=asked_path, line=asked_line, plugin=plugin)
+
+    def _asked_for(self, request: pytest.FixtureRequest) -> tuple[str, int]:
+        """Where the user first asks for a fixture of an installed plugin."""
+        item: pytest.Item | None = getattr(request, "_pyfuncitem", None)
+        if item is None:
+            return "", 1
+        return self._collector.relative(str(item.path)), (item.location[1] or 0) + 1
+
+    def _xunit(self, names: tuple[str, ...], scope: str, request: pytest.FixtureRequest) -> Actor:
+        node = request.node
+        holder = request.cls if scope in ("class", "function") and request.cls is not None else request.module
+        for name in names:
+            found = _defining(holder, name) if isinstance(holder, type) else vars(holder).get(name)
+            if found is None:
+                continue
+            path, line = self._place(found)
+            where = getattr(node if scope != "function" else node.parent, "nodeid", "")
+            return Actor("setup", f"{where}::{name}", scope=scope, path=path, line=line)
+        return Actor("setup", f"{node.nodeid}::{names[0]}", scope=scope, path=self._collector.relative(str(node.path)))
+
+    def _place(self, function: object) -> tuple[str, int]:
+        code = _code(function)
+        if code is None:
+            return "", 1
+        return self._collector.relative(code.co_filename), code.co_firstlineno
+
+
+def _defining(cls: object, name: str) -> object | None:
+    """The function of this name that the user's class or a base of it defines; not unittest's own empty one."""
+    for base in getattr(cls, "__mro__", ()):
+        if base.__module__.startswith("unittest."):
+            return None
+        if name in vars(base):
+            return vars(base)[name]  # type: ignore[no-any-return]
+    return None
+
+
+def _code(function: object) -> CodeType | None:
+    if isinstance(function, (staticmethod, classmethod)):
+        function = function.__func__
+    try:
+        found = getattr(inspect.unwrap(function), "__code__", None)  # type: ignore[arg-type]
+    except Exception:  # a callable object with a mind of its own
+        return None
+    return found if isinstance(found, CodeType) else None
+
+
+def _qualname(function: object) -> str:
+    name = getattr(function, "__qualname__", "")
+    return name.replace(".<locals>", "").replace(".", "::") if isinstance(name, str) else ""

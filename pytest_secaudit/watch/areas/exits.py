@@ -1,0 +1,112 @@
+"""Functions that tests register to be called when the interpreter exits, and leave registered.
+
+Only registrations in a test-side line count, and those of a function of the test file that is on the stack: libraries
+and products register when they are imported or first used, once.
+"""
+
+from __future__ import annotations
+
+import atexit
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from itertools import count
+from types import BuiltinFunctionType, FunctionType, MethodType
+from typing import Any
+
+from pytest_secaudit.watch import real
+from pytest_secaudit.watch.areas.origins import QUIETLY
+from pytest_secaudit.watch.areas.strangers import called
+from pytest_secaudit.watch.areas.writes import caller
+from pytest_secaudit.watch.stack import Stack
+from pytest_secaudit.watch.state import ABSENT, Change, Site
+from pytest_secaudit.watch.tapping import Taps
+
+_callbacks: Callable[[], int] = real.own(getattr(atexit, "_ncallbacks", lambda: 1))
+_REGISTERED = "registered"
+
+
+class Exits:
+    """What `atexit` will call."""
+
+    name = "atexit"
+    code = "PSA103"
+    off = ""
+
+    def __init__(self, taps: Taps, stack: Stack) -> None:
+        self._stack = stack
+        self._new: list[Change] = []
+        self._left: dict[str, tuple[Hashable, str]] = {}
+        self._serials = count()
+        taps.put(atexit, "register", self._around_register)
+        taps.put(atexit, "unregister", self._around_unregister)
+
+    def look(self) -> Sequence[Change]:
+        if self._left and not _callbacks():  # somebody has called them all, or cleared them
+            self._take_out(list(self._left))
+        if not self._new:
+            return ()
+        changes, self._new = self._new, []
+        return changes
+
+    def _around_register(self, original: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+        __tracebackhide__ = True
+        result = original(*args, **kwargs)
+        with QUIETLY:
+            if self._is_by_test(args[0]):
+                name = called(args[0])
+                key = f"{name} {next(self._serials)}"
+                self._left[key] = _identity(args[0]), f"atexit.register({name})"
+                self._note(key, ABSENT, _REGISTERED, self._stack.site())
+        return result
+
+    def _around_unregister(self, original: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+        __tracebackhide__ = True
+        result = original(*args, **kwargs)
+        with QUIETLY:
+            gone = _identity(args[0])
+            self._take_out([key for key, (identity, _) in self._left.items() if identity == gone])
+        return result
+
+    def _take_out(self, keys: Sequence[str]) -> None:
+        for key in keys:
+            fresh = next((change for change in self._new if change.key == key), None)
+            if fresh is not None:  # nobody has seen it
+                self._new.remove(fresh)
+            else:
+                self._note(key, _REGISTERED, ABSENT, None)
+            del self._left[key]
+
+    def _note(self, key: str, before: str, after: str, site: Site | None) -> None:
+        self._new.append(Change(self._left[key][1], before, after, site, key))
+
+    def _is_by_test(self, function: object) -> bool:
+        frame = caller()
+        if frame is not None and self._stack.kind(frame) == "test":
+            return True
+        file = function.__code__.co_filename if type(function) is FunctionType else ""
+        while frame is not None:
+            if self._stack.kind(frame) == "test":
+                return frame.f_code.co_filename == file
+            frame = frame.f_back
+        return False
+
+    def said(self, change: Change) -> str:
+        return "registered" if change.after == _REGISTERED else "unregistered"
+
+    def fix(self, change: Change) -> str:
+        name = change.subject.partition("(")[2].rstrip(")").rpartition(".")[2]
+        return f"atexit.unregister({name}) in a finally, or after the fixture's yield"
+
+    def settle(self) -> None: ...
+
+    def stop(self) -> None:
+        self._left.clear()
+        self._new.clear()
+
+
+def _identity(function: object) -> Hashable:
+    """What tells a function from others, as long as `atexit` holds it; a bound method is made anew each time."""
+    if type(function) is MethodType:
+        return id(function.__self__), id(function.__func__)
+    if type(function) is BuiltinFunctionType:
+        return id(function.__self__), function.__name__
+    return id(function)

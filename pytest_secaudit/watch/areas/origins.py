@@ -1,0 +1,43 @@
+"""Whose line wrote: an installed library's, or somebody else's."""
+
+from __future__ import annotations
+
+import os
+import re
+import sysconfig
+from contextlib import suppress
+from functools import cache
+
+from pytest_secaudit.watch import real
+from pytest_secaudit.watch.state import Site
+
+#: Around our own bookkeeping within somebody's call: what goes wrong with us is no affair of theirs.
+QUIETLY = suppress(Exception)
+#: As the report writes it, or of an environment that lies under the rootdir.
+_INSTALLED = re.compile(r"(?:^<|.*/)(?:site|dist)-packages>?/([^/]+)")
+_PACKAGES = sysconfig.get_path("purelib")
+
+
+def library(site: Site | None) -> str:
+    """The installed package whose line wrote, by its top-level name; empty for everybody else."""
+    if site is None or site.written_at is None:
+        return ""
+    path = site.written_at.path
+    installed = _INSTALLED.match(path)
+    if installed is None and (site.edit is None or _top(site.edit.path) != _top(path)) and _is_installed(path):
+        return _top(path)  # the rootdir is where packages are installed: what is not the tests' own is a library
+    return installed[1].removesuffix(".py") if installed else ""
+
+
+def _top(path: str) -> str:
+    return path.partition("/")[0].removesuffix(".py")
+
+
+@cache
+def _is_installed(path: str) -> bool:
+    """Whether there is such a file where packages are installed."""
+    try:
+        real.stat(os.path.join(_PACKAGES, path))
+    except (OSError, ValueError):
+        return False
+    return not os.path.isabs(path)

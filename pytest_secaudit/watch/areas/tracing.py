@@ -1,0 +1,76 @@
+"""The trace and the profile function of the thread that runs the tests; those of coverage and debuggers are none."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Hashable, Iterable
+from types import MethodType
+
+from pytest_secaudit.watch.areas.strangers import bases_of, home_of, home_of_class
+from pytest_secaudit.watch.areas.values import shown, token
+from pytest_secaudit.watch.stack import Stack
+from pytest_secaudit.watch.state import Change
+from pytest_secaudit.watch.tapping import Taps
+
+_TOOLS = frozenset(
+    "bdb coverage pdb pydevd _pydevd_bundle _pydevd_frame_eval _pydevd_sys_monitoring debugpy ptvsd"
+    " cProfile profile _lsprof yappi pyinstrument trace hypothesis".split()
+)
+
+
+class Tracing:
+    """Watches who follows every line, or every call."""
+
+    name = "tracing"
+    code = "PSA111"
+
+    def __init__(self, taps: Taps, stack: Stack) -> None:  # noqa: ARG002 - the form of an area
+        self.off = ""
+        self._trace = sys.gettrace
+        self._profile = sys.getprofile
+        self._seen: tuple[object, object] | None = None
+
+    def look(self) -> Iterable[Change]:
+        trace, profile = self._trace(), self._profile()
+        seen = self._seen
+        if seen is not None and trace is seen[0] and profile is seen[1]:
+            return ()
+        self._seen = (trace, profile)
+        return (
+            []
+            if seen is None
+            else [*_change("sys.settrace", seen[0], trace), *_change("sys.setprofile", seen[1], profile)]
+        )
+
+    def said(self, change: Change) -> str:
+        if change.after is None:
+            return f"without a function (it had {shown(change.before)})"
+        return f"with {shown(change.after)}"
+
+    def fix(self, change: Change) -> str:
+        reader = change.subject.replace(".set", ".get")
+        return f"{change.subject}(saved) in a finally; saved = {reader}()"
+
+    def settle(self) -> None:
+        """Nothing ends by itself."""
+
+    def stop(self) -> None:
+        """Let go of the functions."""
+        self._seen = None
+
+
+def _change(subject: str, before: object, after: object) -> Iterable[Change]:
+    was, now = _of_a_user(before), _of_a_user(after)
+    if was != now:
+        yield Change(subject, was, now)
+
+
+def _of_a_user(function: object) -> Hashable:
+    return None if function is None or _is_a_tools(function) else token(function)
+
+
+def _is_a_tools(function: object) -> bool:
+    homes = {home_of(function)}
+    if type(function) is MethodType:  # a debugger of one's own is a bdb.Bdb all the same
+        homes.update(map(home_of_class, bases_of(type(function.__self__))))
+    return any(home.partition(".")[0] in _TOOLS for home in homes)

@@ -1,0 +1,321 @@
+"""Drives the areas and the ledger: looks at each change of stage, claims when a scope is over.
+
+A watcher that raises is switched off and named; the run goes on. In a process forked from ours nothing is watched:
+what happens there ends with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Container, Iterable, Sequence
+from dataclasses import replace
+
+from pytest_secaudit.model import Owner, Place
+from pytest_secaudit.redact import clean
+from pytest_secaudit.watch import real
+from pytest_secaudit.watch.areas.threads import Threads
+from pytest_secaudit.watch.ledger import Actor, Claim, Ledger
+from pytest_secaudit.watch.record import Claimed
+from pytest_secaudit.watch.state import Area, Change, Site
+from pytest_secaudit.watch.writing_lines import writing_line
+
+MAX_NAMED = 20
+
+#: How many close looks every run has, the share of the tests' time that they may take from then on, and how many
+#: seconds of it may be saved up.
+FREE_LOOKS = 100
+SHARE = 0.01
+MOST_CREDIT = 0.01
+
+Look = Callable[[], Iterable[Change]]
+
+
+#: How to look at which area, in order.
+Eyes = dict[Look, Area]
+
+
+class Engine:
+    """The ledger of this process and the areas that tell it of changes.
+
+    Args:
+        areas: what can be watched.
+        skip: the names of those that the user does not want to be.
+        exact: look closely at every change of stage, whatever it costs.
+
+    Attributes:
+        source: the name of this process among several (``gw0``), or an empty string.
+        seconds: what looking took so far.
+        source_of: the text of a file, by its path as reports name it; raises OSError or ValueError.
+        starter_of: tells who was on stage when a thread was started, by its ident.
+    """
+
+    def __init__(self, areas: Sequence[Area], skip: Container[str] = (), *, exact: bool = False) -> None:
+        self.ledger = Ledger()
+        self.areas = {area.name: area for area in areas}
+        self.off: dict[str, str] = {area.name: area.off for area in areas if area.off}
+        self.off.update({name: "by secaudit_watch_skip" for name in self.areas if name in skip})
+        self.source = ""
+        self.seconds = 0.0
+        self.source_of: Callable[[str], str] = _nothing
+        self.starter_of: Callable[[int], object] = _nobody
+        self._pid = real.getpid()
+        self._said: dict[int, tuple[str, str, str]] = {}
+        self._quick: Eyes = {}
+        self._close: Eyes = {}
+        self.exact = exact
+        self._free = FREE_LOOKS
+        self._credit = 0.0
+        self._earned_at = real.perf_counter()
+        self._price = 0.0
+        self._unwatched: list[Actor] = []
+        self._windows: list[Actor] = []
+        self._use(area for area in areas if area.name not in self.off)
+
+    def _use(self, areas: Iterable[Area]) -> None:
+        areas = tuple(areas)
+        self._quick = {area.look: area for area in areas if not getattr(area, "seldom", False)}
+        self._close = {area.look: area for area in areas if getattr(area, "seldom", False)}
+        self._close |= {area.look_closely: area for area in areas if hasattr(area, "look_closely")}
+
+    # --- looking
+
+    def look(self, *, closely: bool = False) -> None:
+        """What changed since the last look was done by whoever is on stage."""
+        if self._pid != real.getpid():
+            return
+        began = real.perf_counter()
+        self._look_with(self._quick)
+        now = real.perf_counter()
+        if closely:
+            self._look_closely()
+            later = real.perf_counter()
+            self._price += (later - now - self._price) / 8  # what it costs lately
+            self._credit = max(0.0, self._credit - (later - now))
+            now = later
+        self.seconds += now - began
+
+    def _look_closely(self) -> None:
+        """Where nobody looked closely at those before, it may have been any of them."""
+        if not self._unwatched:
+            self._look_with(self._close)
+            return
+        window = self._window(self._unwatched, self.ledger.acting)
+        self._unwatched = []
+        self.ledger.enter(window)
+        self._look_with(self._close)
+        self.ledger.leave(window)
+        if self.ledger.owes(window):
+            self._windows.append(window)
+
+    def _window(self, before: Sequence[Actor], last: Actor) -> Actor:
+        everybody = [*before, *([last] if last.kind != "outside" else [])]
+        first, last = everybody[0], everybody[-1]
+        if first == last:
+            return first
+        return replace(
+            last, kind="window", id=f"{first.id} ... {last.id}", ids=tuple(actor.id for actor in everybody[:MAX_NAMED])
+        )
+
+    def _can_afford(self) -> bool:
+        """A closer look may take a small share of the time that the tests take; the first ones are free."""
+        now = real.perf_counter()
+        self._credit = min(MOST_CREDIT, self._credit + (now - self._earned_at) * SHARE)
+        self._earned_at = now
+        self._free -= 1
+        return self.exact or self._free >= 0 or self._credit > self._price
+
+    def _look_with(self, eyes: Eyes) -> None:
+        looked = None
+        try:
+            for looked in eyes:
+                found = looked()
+                if found:
+                    self.ledger.note(eyes[looked].name, found)
+        except Exception as error:
+            if looked is not None:
+                rest = list(eyes)[list(eyes).index(looked) + 1 :]
+                self.switch_off(eyes[looked], error)
+                self._look_with({look: eyes[look] for look in rest})
+
+    def switch_off(self, area: Area, error: Exception) -> None:
+        """A watcher failed: the report says so, the others go on."""
+        self.off[area.name] = clean(f"it failed: {type(error).__name__}: {error}")[:200]
+        self._quick = {look: one for look, one in self._quick.items() if one is not area}
+        self._close = {look: one for look, one in self._close.items() if one is not area}
+
+    @property
+    def watchers(self) -> dict[str, str]:
+        """Each watcher: ``on``, or ``off`` and why."""
+        return {name: f"off: {self.off[name]}" if name in self.off else "on" for name in self.areas}
+
+    # --- the stage
+
+    def follow_threads(self) -> None:
+        """What a thread does is of whoever was on stage when it was started."""
+        threads = self.areas.get("threads")
+        if isinstance(threads, Threads):
+            threads.on_start = lambda: self.who()[0]
+            self.starter_of = threads.starter_of
+
+    def who(self) -> tuple[Actor, bool]:
+        """Whose hand acts right now, and whether it is in another thread than the one that runs the tests."""
+        ident = real.get_ident()
+        if ident == real.main_thread.ident:
+            return self.ledger.acting, False
+        starter = self.starter_of(ident)
+        return (starter if type(starter) is Actor else self.ledger.acting), True
+
+    def enter(self, actor: Actor) -> None:
+        """Somebody goes on stage; what was done before is not theirs."""
+        self.look()
+        self.ledger.enter(actor)
+
+    def leave(self, actor: Actor) -> None:
+        """Somebody leaves the stage; what was done since they came is theirs.
+
+        What is dear to look at waits where it cannot be afforded, but never beyond those who are gone with their test.
+        """
+        closely = actor.scope != "function" or self._can_afford()
+        self.look(closely=closely)
+        if not closely:
+            self._unwatched.append(actor)
+        self.ledger.leave(actor)
+
+    # --- claims
+
+    def close_windows(self) -> None:
+        """The tests of which nobody knows which it was are over."""
+        while self._windows:
+            self.close(self._windows.pop())
+
+    def close(self, actor: Actor, *, failed: bool = False) -> None:
+        """The actor's scope is over: what it still owes, after a moment of grace, is claimed.
+
+        Of an import only what a test-side file itself wrote is claimed: what a dependency sets up when it is first
+        imported is no leak of whoever imports it first.
+        """
+        if not self.ledger.owes(actor):
+            return
+        began = real.perf_counter()
+        for name in self.ledger.areas_owed(actor):
+            self._careful(self.areas[name], self.areas[name].settle)
+        self.look(closely=True)
+        for name, change in self.ledger.owed(actor):
+            located = self._located(actor, name, change)
+            if self._is_lasting(self.areas[name], change) and self._is_its_own(actor, located):
+                self.ledger.amend(actor, change, located)
+            else:
+                self.ledger.forgive(actor, name, change)
+        for claim in self.ledger.close(actor, failed=failed):
+            self._describe(claim)
+        self.seconds += real.perf_counter() - began
+
+    def _is_lasting(self, area: Area, change: Change) -> bool:
+        """Whether what was changed is still there for others to see."""
+        ask: Callable[[Change], bool] | None = getattr(area, "is_lasting", None)
+        return ask is None or self._careful(area, lambda: ask(change)) is not False
+
+    def _located(self, actor: Actor, area: str, change: Change) -> Change:
+        """The change with its line, by reading the owner's code where the act itself was not noticed."""
+        if change.site is not None or actor.plugin is not None or not actor.path:
+            return change
+        try:
+            first = 0 if actor.kind == "import" else actor.line
+            line = writing_line(self.source_of(actor.path), first, area, change.subject)
+        except (OSError, SyntaxError, ValueError, RecursionError):
+            return change
+        place = Place(actor.path, line) if line is not None else None
+        return replace(change, site=Site(place, place)) if place is not None else change
+
+    def source_line(self, place: Place) -> str:
+        """The text of a line, its white space made even; empty where it cannot be read."""
+        try:
+            lines = self.source_of(place.path).splitlines()
+        except (OSError, SyntaxError, ValueError):
+            return ""
+        return " ".join(lines[place.line - 1].split()) if 0 < place.line <= len(lines) else ""
+
+    def _is_its_own(self, actor: Actor, change: Change) -> bool:
+        site = change.site
+        if site is not None and site.importing:
+            return False
+        return actor.kind != "import" or (site is not None and site.edit is not None and site.written_at == site.edit)
+
+    def _describe(self, claim: Claim) -> None:
+        """Now, while the values are at hand."""
+        area = self.areas[claim.area]
+        said = self._careful(area, lambda: clean(area.said(claim.change)))
+        fix = self._careful(area, lambda: clean(area.fix(claim.change)))
+        level = self._careful(area, lambda: getattr(area, "level", _no_level)(claim.change))
+        self._said[claim.serial] = (str(said or "changed"), str(fix or ""), str(level or ""))
+
+    def _careful(self, area: Area, act: Callable[[], object]) -> object:
+        try:
+            return act()
+        except Exception as error:
+            self.switch_off(area, error)
+            return None
+
+    def stop(self) -> None:
+        """The run is over."""
+        for area in self.areas.values():
+            self._careful(area, area.stop)
+        self._use(())
+
+    # --- what goes home
+
+    def claimed(self, since: int = 0) -> tuple[Claimed, ...]:
+        """The claims from this number on, as they stand now."""
+        return tuple(self._record(claim) for claim in self.ledger.claims[since:])
+
+    def _record(self, claim: Claim) -> Claimed:
+        seen = self.ledger.seen(claim)
+        failed = list(dict.fromkeys(body.test for body in seen if body.failed))
+        passed = [test for test in dict.fromkeys(body.test for body in seen) if test not in set(failed)]
+        said, fix, level = self._said[claim.serial]
+        site = claim.change.site
+        return Claimed(
+            source=self.source,
+            serial=claim.serial,
+            code=self.areas[claim.area].code,
+            area=claim.area,
+            subject=clean(claim.change.subject),
+            said=said,
+            fix=fix,
+            owner=owner_of(claim.owner),
+            group=claim.owner.group,
+            site=site.edit if site else None,
+            written_at=site.written_at if site else None,
+            level=level,
+            after_failure=claim.after_failure,
+            paid_by=claim.paid_by.kind if claim.paid_by else "",
+            remade=claim.remade,
+            seen_in_group=any(body.group == claim.owner.group for body in seen),
+            seen=len(failed) + len(passed),
+            seen_by=tuple(map(clean, [*failed, *passed][:MAX_NAMED])),
+            victims=tuple(map(clean, failed[:MAX_NAMED])),
+        )
+
+
+def _nothing(path: str) -> str:
+    raise FileNotFoundError(path)
+
+
+def _nobody(ident: int) -> object:
+    return None
+
+
+def _no_level(change: Change) -> str:
+    return ""
+
+
+def owner_of(actor: Actor) -> Owner:
+    """The actor as reports name it."""
+    return Owner(
+        kind=actor.kind,
+        id=clean(actor.id),
+        path=clean(actor.path),
+        line=actor.line,
+        scope=actor.scope,
+        plugin=actor.plugin,
+        ids=tuple(map(clean, actor.ids)),
+    )

@@ -1,0 +1,214 @@
+"""Hears of `pytest.MonkeyPatch`.
+
+Its methods stay as they are: their warnings count the frames above them. A new instance gets lists of its own kind for
+what it has to undo, which note what is put in and what is taken out. Its folder and ``sys.path`` are asked for at looks.
+"""
+
+from __future__ import annotations
+
+import sys
+import weakref
+from collections.abc import Callable, Mapping
+from operator import attrgetter
+from types import FrameType
+from typing import Any, Final
+
+from pytest_secaudit.watch import real
+from pytest_secaudit.watch.patches.acts import DELETED, REMOVED, Act, ActKind, undone
+from pytest_secaudit.watch.patches.register import QUIETLY, Register
+from pytest_secaudit.watch.patches.targets import NOTHING, is_class, raw
+from pytest_secaudit.watch.stack import Stack
+from pytest_secaudit.watch.tapping import Taps
+
+__unittest = True
+
+_PRIVATE = attrgetter("_setattr", "_setitem", "_cwd", "_savesyspath")
+_REMOVERS = ("delattr", "delitem", "delenv")
+
+
+class Monkeys:
+    """Listens to the instances of `pytest.MonkeyPatch` that are made from now on.
+
+    Attributes:
+        off: the private name that the class has no more.
+    """
+
+    def __init__(self, taps: Taps, stack: Stack, register: Register) -> None:
+        self.off = ""
+        self.stack = stack
+        self.register = register
+        self.stopped = False
+        self.young: list[Any] = []
+        self.known: list[_Monkey] = []
+        self._taps = taps
+        self._heard: object = None
+
+    def refresh(self) -> None:
+        """Listen, once pytest is there."""
+        cls = raw(real.modules.get("pytest"), "MonkeyPatch")
+        if cls is not self._heard and is_class(cls):
+            self._heard = cls
+            self._taps.put(cls, "__init__", self._making)
+
+    def _making(self, original: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
+        __tracebackhide__ = True
+        original(*args, **kwargs)
+        with QUIETLY:
+            self._made(args[0])
+
+    def _made(self, monkey: Any) -> None:
+        try:
+            attributes, items, _, _ = _PRIVATE(monkey)
+        except AttributeError as error:
+            self.off = f"pytest.MonkeyPatch has no {error.name} any more"
+            return
+        if type(attributes) is list and type(items) is list:
+            monkey._setattr = ToUndo(_ATTRIBUTE, self)  # noqa: SLF001 - asked for a line above
+            monkey._setitem = ToUndo(_ITEM, self)  # noqa: SLF001
+            self.young.append(monkey)
+        else:
+            self.off = "pytest.MonkeyPatch has no lists any more"
+
+    def poll(self) -> None:
+        """Ask those that are alive for what they do not note in lists."""
+        if self.young:
+            young = self.young[:]  # held until they are asked
+            del self.young[: len(young)]
+            self.known += [_Monkey(monkey, self.register) for monkey in young]
+        if not all([monkey.is_alive() for monkey in self.known]):  # noqa: C419 - each of them is to be asked
+            self.known = [monkey for monkey in self.known if monkey.is_alive()]
+
+    def stop(self) -> None:
+        self.stopped = True
+        self.young.clear()
+        self.known.clear()
+
+
+class _Monkey:
+    """One instance, held only while it owes something."""
+
+    __slots__ = ("_cwd", "_paths", "_ref", "_register")
+
+    def __init__(self, monkey: Any, register: Register) -> None:
+        self._ref = weakref.ref(monkey)
+        self._register = register
+        self._cwd: Act | None = None
+        self._paths: dict[str, Act] = {}
+
+    def is_alive(self) -> bool:
+        monkey = self._ref()
+        if monkey is None:
+            return False
+        if (monkey._cwd is None) is not (self._cwd is None):  # noqa: SLF001 - guarded when it was made
+            self._folder_changed(monkey)
+        if monkey._savesyspath is not None or self._paths:  # noqa: SLF001
+            self._path_changed(monkey, monkey._savesyspath)  # noqa: SLF001
+        return True
+
+    def _folder_changed(self, monkey: Any) -> None:
+        if self._cwd is None:
+            self._cwd = Act(monkey, "", NOTHING)
+            self._register.open(_CWD, self._cwd, "", None)
+        else:
+            undone(self._register, self._cwd)
+            self._cwd = None
+
+    def _path_changed(self, monkey: Any, saved: list[object] | None) -> None:
+        before = {entry for entry in saved or () if type(entry) is str}
+        new = [entry for entry in sys.path if type(entry) is str and entry not in before] if saved is not None else []
+        for entry in [entry for entry in self._paths if entry not in new]:
+            undone(self._register, self._paths.pop(entry))
+        for entry in new:
+            if entry not in self._paths:
+                act = self._paths[entry] = Act(monkey, entry, NOTHING)
+                self._register.open(_PATH, act, "", None)
+
+
+class ToUndo(list[Any]):
+    """The list in which a `MonkeyPatch` keeps what it has to undo; equal to a plain one, copied and pickled as one."""
+
+    __slots__ = ("_acts", "_kind", "_monkeys")
+
+    def __init__(self, kind: ActKind, monkeys: Monkeys) -> None:
+        super().__init__()
+        self._kind = kind
+        self._monkeys = monkeys
+        self._acts: list[tuple[object, Act]] = []
+
+    def append(self, item: Any, /) -> None:
+        super().append(item)
+        if not self._monkeys.stopped:
+            with QUIETLY:
+                self._began(item, real.getframe(1))
+
+    def _began(self, item: tuple[object, object, object], caller: FrameType) -> None:
+        target, name, before = item
+        before = NOTHING if before is _nothing_of_pytest() else before
+        act = Act(target, name, before, removed=caller.f_code.co_name in _REMOVERS)
+        self._acts.append((item, act))
+        named = name if type(name) is str and self._kind is _ATTRIBUTE else ""
+        self._monkeys.register.open(self._kind, act, named, self._monkeys.stack.of(caller))
+
+    def _ended(self) -> None:
+        """Some may be out of the list: they are undone, the newest first."""
+        if not self._acts:
+            return
+        with QUIETLY:
+            left = set(map(id, self))
+            over = [act for item, act in self._acts if id(item) not in left]
+            self._acts = [pair for pair in self._acts if id(pair[0]) in left]
+            for act in reversed(over):
+                undone(self._monkeys.register, act)
+
+    def __setitem__(self, index: Any, value: Any, /) -> None:
+        super().__setitem__(index, value)
+        self._ended()
+
+    def __delitem__(self, index: Any, /) -> None:
+        super().__delitem__(index)
+        self._ended()
+
+    def clear(self) -> None:
+        super().clear()
+        self._ended()
+
+    def pop(self, *args: Any) -> Any:
+        item = super().pop(*args)
+        self._ended()
+        return item
+
+    def __reduce_ex__(self, protocol: Any, /) -> tuple[Any, ...]:
+        return list, (list(self),)
+
+
+def _nothing_of_pytest() -> object:
+    """What pytest notes for an attribute that was not there: another name since 9.0."""
+    module = real.modules.get("_pytest.monkeypatch")
+    found = raw(module, "NOTSET")
+    return raw(module, "notset") if found is NOTHING else found
+
+
+def _fix_attribute(subject: str, said: str) -> str:
+    owner, _, name = subject.rpartition(".")
+    what = f'"{subject}"' if "(" not in owner and "<" not in owner else f'..., "{name}"'
+    return _with(f"delattr({what})" if said == DELETED else f"setattr({what}, ...)")
+
+
+def _fix_item(subject: str, said: str) -> str:
+    base, _, rest = subject.partition("[")
+    key, value = rest.removesuffix("]") or "...", "" if said == REMOVED else ", ..."
+    if base == "os.environ":
+        return _with(f"{'delenv' if said == REMOVED else 'setenv'}({key}{value})")
+    container = "..." if " " in base or "(" in base else base
+    return _with(f"{'delitem' if said == REMOVED else 'setitem'}({container}, {key}{value})")
+
+
+def _with(call: str) -> str:
+    return f"with pytest.MonkeyPatch.context() as mp: mp.{call}"
+
+
+_ATTRIBUTE: Final = ActKind("monkeypatch", "attribute", _fix_attribute)
+_ITEM: Final = ActKind("monkeypatch", "item", _fix_item)
+_CWD: Final = ActKind("monkeypatch", "cwd", lambda _subject, _said: _with("chdir(...)"))
+_PATH: Final = ActKind("monkeypatch", "path", lambda subject, _said: _with(f"syspath_prepend({subject[9:-1]})"))
+KINDS: Final = (_ATTRIBUTE, _ITEM, _CWD, _PATH)

@@ -1,0 +1,175 @@
+"""What the watch of one process knows, as plain values: they travel from workers, are merged, weighed and judged."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from pytest_secaudit.model import Owner, Place
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """A change that was still in force when its owner's scope was over.
+
+    Attributes:
+        source: the process it happened in (``gw0``, or empty), and its number there: a later record replaces an earlier.
+        group: the class or module whose set-ups run before the owner.
+        said: how the message goes on after "left SUBJECT ".
+        site: the line to edit as the stack showed it, or None.
+        importing: the module whose import wrote, where the stack showed one.
+        after_failure: its owner is a test that failed.
+        paid_by: who put it back later: a kind of owner, or an empty string.
+        remade: the next set-up put it back before a test body ran.
+        seen_in_group: a test body of the group ran while it was in force.
+        seen, seen_by, victims: how many later tests ran while it was in force, some of them, those that failed.
+    """
+
+    source: str
+    serial: int
+    code: str
+    area: str
+    subject: str
+    said: str
+    fix: str
+    owner: Owner
+    group: str
+    site: Place | None = None
+    written_at: Place | None = None
+    level: str = ""
+    after_failure: bool = False
+    paid_by: str = ""
+    remade: bool = False
+    seen_in_group: bool = False
+    seen: int = 0
+    seen_by: tuple[str, ...] = ()
+    victims: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Slept:
+    """Real time slept at one line by one owner; ``identity`` is a fingerprint of the line without its number."""
+
+    place: Place
+    written_at: Place
+    owner: Owner
+    calls: int
+    seconds: float
+    kind: str
+    identity: str
+    function: str = ""
+    in_thread: bool = False
+    under_mock: bool = False
+    called_back: bool = False
+    overlapped: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Contacted:
+    """Something outside the process that was reached, or tried."""
+
+    kind: str
+    what: str
+    owner: Owner
+    place: Place | None = None
+    written_at: Place | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Noticed:
+    """What a watcher saw once: a secret in an output, a load of untrusted data."""
+
+    code: str
+    subject: str
+    message: str
+    fix: str
+    owner: Owner
+    place: Place | None = None
+    written_at: Place | None = None
+    security: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """One process's share.
+
+    Attributes:
+        watchers: name -> ``on`` or ``off: why``.
+        fixtures: the ids of the fixtures that were set up.
+        slept_s: real time slept in all, concurrent sleeps counted once.
+        slept_in_threads_s: the same of threads that tests and fixtures started; not part of it.
+        seconds: what watching took.
+    """
+
+    claims: tuple[Claimed, ...] = ()
+    slept: tuple[Slept, ...] = ()
+    contacts: tuple[Contacted, ...] = ()
+    noticed: tuple[Noticed, ...] = ()
+    watchers: Mapping[str, str] = field(default_factory=dict)
+    fixtures: tuple[str, ...] = ()
+    slept_s: float = 0.0
+    slept_in_threads_s: float = 0.0
+    seconds: float = 0.0
+
+
+def to_plain(watched: Watched) -> dict[str, Any]:
+    """A JSON-ready form; `from_plain` reads it back."""
+    return asdict(watched)
+
+
+def from_plain(data: Mapping[str, Any]) -> Watched:
+    """The record that `to_plain` wrote.
+
+    Raises:
+        KeyError, TypeError, ValueError: when the data are not of that form.
+    """
+    return Watched(
+        **{
+            **data,
+            "claims": tuple(
+                Claimed(
+                    **{
+                        **claim,
+                        "owner": _owner(claim["owner"]),
+                        "site": _place(claim["site"]),
+                        "written_at": _place(claim["written_at"]),
+                        "seen_by": tuple(claim["seen_by"]),
+                        "victims": tuple(claim["victims"]),
+                    }
+                )
+                for claim in data["claims"]
+            ),
+            "slept": tuple(
+                Slept(
+                    **{
+                        **item,
+                        "place": _place(item["place"]),
+                        "written_at": _place(item["written_at"]),
+                        "owner": _owner(item["owner"]),
+                    }
+                )
+                for item in data["slept"]
+            ),
+            "fixtures": tuple(data["fixtures"]),
+            "contacts": tuple(Contacted(**_placed(item)) for item in data["contacts"]),
+            "noticed": tuple(Noticed(**_placed(item)) for item in data["noticed"]),
+        }
+    )
+
+
+def _placed(item: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        **item,
+        "owner": _owner(item["owner"]),
+        "place": _place(item["place"]),
+        "written_at": _place(item["written_at"]),
+    }
+
+
+def _place(data: Mapping[str, Any] | None) -> Place | None:
+    return Place(**data) if data is not None else None
+
+
+def _owner(data: Mapping[str, Any]) -> Owner:
+    return Owner(**{**data, "ids": tuple(data["ids"]), "written_at": _place(data["written_at"])})

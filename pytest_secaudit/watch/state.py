@@ -1,0 +1,119 @@
+"""The words of the watch: a change of state, the value of a slot, and what each area must offer."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Hashable, Iterable
+from dataclasses import dataclass
+from typing import Protocol
+
+from pytest_secaudit.model import Place
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """The stack of a writing act, as far as it matters.
+
+    Attributes:
+        written_at: the exact line that wrote, the standard library's and pytest's own lines skipped.
+        edit: the innermost line in a test module, conftest or test helper under the rootdir, if there is one.
+        function: the name of the function that ``edit`` stands in, or an empty string.
+        importing: the file of the module whose import wrote, if an import stands between the writing line and ``edit``.
+        by: whoever started the thread that wrote, where it is not the one that runs the tests.
+    """
+
+    written_at: Place | None = None
+    edit: Place | None = None
+    function: str = ""
+    importing: str = ""
+    by: Hashable | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What a look found different since the last look.
+
+    ``before`` and ``after`` are compared with ``==`` by the ledger: they are plain values made by the area, or `Held`
+    for a user's object, whose own ``__eq__`` is never called. `ABSENT` stands for what is not there.
+
+    Attributes:
+        subject: what is changed, as the report names it: ``os.environ['TZ']``, ``shop.orders.charge``.
+        site: the stack that wrote, where the act itself was noticed.
+        key: tells apart several things of one name (two threads called ``worker``); empty means the subject.
+    """
+
+    subject: str
+    before: Hashable
+    after: Hashable
+    site: Site | None = None
+    key: str = ""
+
+
+ABSENT = "<absent>"
+
+
+class Held:
+    """A user's object as the value of a slot: equal only to itself, and let go once it is claimed."""
+
+    __slots__ = ("_ref", "_strong", "said")
+
+    def __init__(self, value: object, said: str = "") -> None:
+        self._strong: object | None = value
+        self._ref: weakref.ref[object] | None = None
+        self.said = said or f"a {type(value).__name__}"
+
+    @property
+    def value(self) -> object | None:
+        """The object, or None once it is gone."""
+        return self._ref() if self._ref is not None else self._strong
+
+    def loosen(self) -> None:
+        """Hold the object only as long as somebody else does: it must not outlive the test by our fault."""
+        if self._ref is None:
+            try:
+                self._ref = weakref.ref(self._strong)
+            except TypeError:  # plain values and the like: they do not matter
+                return
+            self._strong = None
+
+    def __eq__(self, other: object) -> bool:
+        return type(other) is Held and (other is self or (self.value is not None and other.value is self.value))
+
+    def __hash__(self) -> int:
+        return 0  # never more than a few in one place
+
+    def __repr__(self) -> str:
+        return f"Held({self.said})"
+
+
+class Area(Protocol):
+    """One part of the process's state.
+
+    ``look`` is asked at each change of stage, thousands of times a second: unchanged must cost next to nothing, no
+    user's ``__eq__``, ``__repr__``, ``isinstance`` or attribute access may run, and no object may be held longer
+    than it is in place. Whatever it raises switches the area off.
+
+    Attributes:
+        name: under which the report lists the watcher, and ``secaudit_watch_skip`` names it.
+        code: of the check that its claims belong to.
+        off: why it cannot be watched here (``not on this platform``); empty if it can.
+    """
+
+    name: str
+    code: str
+    off: str
+
+    def look(self) -> Iterable[Change]:
+        """What changed since the last look; the first look takes the baseline and returns nothing."""
+
+    def said(self, change: Change) -> str:
+        """How a claim goes on after "left os.environ['TZ'] ": ``set``, ``at /tmp (it was /repo)``; no secret value."""
+
+    def fix(self, change: Change) -> str:
+        """One line that names the user's own code: ``monkeypatch.setenv("TZ", ...)``."""
+
+    def settle(self) -> None:
+        """Before a claim: give what is about to end by itself (a thread, a process) a moment, if anything is left."""
+
+    def stop(self) -> None:
+        """The run is over."""

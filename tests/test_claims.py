@@ -1,0 +1,264 @@
+"""From what was left and done to findings: codes, levels, owners, fingerprints; and the join with what was suspected."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from pytest_secaudit.acts import contacts_of, findings_of_acts, sleep_of
+from pytest_secaudit.carrying import Cargo, joined, pack, unpack
+from pytest_secaudit.checks import built_in
+from pytest_secaudit.claims import findings_of_claims, lasting
+from pytest_secaudit.evidence import join, run_subject
+from pytest_secaudit.model import ADVISORY, DEFECT, INFO, Finding, Owner, Place
+from pytest_secaudit.watch.record import Claimed, Contacted, Slept, Watched
+
+CHECKS = {check.code: check for check in built_in()}
+TEST = Owner("test", "tests/test_a.py::test_x", "tests/test_a.py", 7, scope="function")
+OTHER = Owner("test", "tests/test_a.py::test_y[b]", "tests/test_a.py", 9, scope="function")
+CLAIM = Claimed(
+    source="",
+    serial=0,
+    code="PSA101",
+    area="environ",
+    subject="os.environ['TZ']",
+    said="set",
+    fix="monkeypatch.setenv",
+    owner=TEST,
+    group="tests/test_a.py",
+    site=Place("tests/test_a.py", 8),
+    written_at=Place("shop/clock.py", 3),
+)
+
+
+def only(*claims: Claimed) -> Finding:
+    (finding,) = findings_of_claims(claims, CHECKS)
+    return finding
+
+
+def test_claim_becomes_a_confirmed_finding_at_the_line_to_edit() -> None:
+    finding = only(CLAIM)
+    assert (finding.code, finding.severity, finding.evidence) == ("PSA101", DEFECT, "confirmed")
+    assert finding.message == "test_x left os.environ['TZ'] set"
+    assert (finding.path, finding.line, finding.written_at) == ("tests/test_a.py", 8, Place("shop/clock.py", 3))
+
+
+def test_unknown_line_is_the_owner_s_definition() -> None:
+    finding = only(replace(CLAIM, site=None, written_at=None))
+    assert (finding.path, finding.line, finding.written_at) == ("tests/test_a.py", 7, None)
+
+
+def test_one_finding_per_code_and_subject_with_all_its_owners_sorted() -> None:
+    finding = only(replace(CLAIM, owner=OTHER, serial=1), CLAIM)
+    assert [owner.id for owner in finding.owners] == [TEST.id, OTHER.id]
+    assert finding.owner.id == TEST.id
+
+
+def test_fingerprint_holds_neither_owner_nor_line_nor_value() -> None:
+    other = replace(CLAIM, owner=OTHER, site=None, said="changed")
+    assert only(CLAIM).fingerprint == only(other).fingerprint
+    assert only(CLAIM).fingerprint != only(replace(CLAIM, subject="os.environ['TZ2']")).fingerprint
+
+
+@pytest.mark.parametrize(
+    ("code", "one", "another"),
+    [
+        ("PSA111", "sys.path['/tmp/tmpab12cd_x/lib']", "sys.path['/tmp/tmpzz99qq_y/lib']"),
+        ("PSA111", "sys.path['/tmp/pytest-of-me/pytest-3/test_a0']", "sys.path['/tmp/pytest-of-me/pytest-41/test_a0']"),
+        ("PSA103", "signal X at 0x7f01", "signal X at 0x9e22"),
+        ("PSA604", "listening socket on 127.0.0.1:4711", "listening socket on 127.0.0.1:999"),
+        ("PSA601", "thread Thread-12 (run)", "thread Thread-3 (run)"),
+    ],
+)
+def test_what_differs_from_run_to_run_is_not_in_the_fingerprint(code: str, one: str, another: str) -> None:
+    assert lasting(code, one) == lasting(code, another)
+
+
+def test_numbers_in_names_of_variables_stay() -> None:
+    assert lasting("PSA101", "os.environ['A1']") != lasting("PSA101", "os.environ['A2']")
+
+
+def test_weights_lower_the_level_and_remade_state_is_silent() -> None:
+    assert only(replace(CLAIM, after_failure=True)).severity is ADVISORY
+    assert only(replace(CLAIM, paid_by="fixture")).severity is ADVISORY
+    assert only(replace(CLAIM, paid_by="test")).severity is DEFECT
+    assert not findings_of_claims([replace(CLAIM, remade=True, paid_by="setup")], CHECKS)
+    assert only(replace(CLAIM, level="info")).severity is INFO
+
+
+def test_left_after_its_failure_is_said_and_never_gates() -> None:
+    finding = only(replace(CLAIM, after_failure=True))
+    assert finding.message.endswith(", after its failure")
+    assert finding.detail["after_failure"] is True
+    assert only(replace(CLAIM, after_failure=True), replace(CLAIM, serial=1)).detail["after_failure"] is False
+
+
+def test_imports_have_codes_of_their_own() -> None:
+    importer = Owner("import", "tests/test_a.py", "tests/test_a.py", 1)
+    assert only(replace(CLAIM, owner=importer)).code == "PSA113"
+    assert only(replace(CLAIM, owner=importer)).severity is ADVISORY
+    conftest = Owner("import", "tests/conftest.py", "tests/conftest.py", 1)
+    assert only(replace(CLAIM, owner=conftest)).severity is INFO
+    assert only(replace(CLAIM, owner=importer, subject="sys.modules['x']", code="PSA111")).code == "PSA107"
+
+
+def test_patch_names_the_hazard_better_than_what_it_changed() -> None:
+    if "PSA510" not in CHECKS:
+        pytest.skip("PSA510 is not there yet")
+    patch = replace(CLAIM, code="PSA510", area="patches", serial=1)
+    assert [f.code for f in findings_of_claims([CLAIM, patch], CHECKS)] == ["PSA510"]
+    assert len(findings_of_claims([CLAIM, replace(patch, owner=OTHER)], CHECKS)) == 2
+
+
+def test_two_tests_that_show_it() -> None:
+    finding = only(replace(CLAIM, victims=("tests/test_b.py::test_z[a b]",), seen_by=("t",), seen=412))
+    assert finding.try_command == "pytest tests/test_a.py::test_x 'tests/test_b.py::test_z[a b]'"
+    assert finding.detail["later_tests"] == 412
+    assert finding.seen_by == ("tests/test_b.py::test_z[a b]", "t")
+
+
+def test_checks_that_are_off_say_nothing() -> None:
+    assert findings_of_claims([CLAIM], {}) == []
+
+
+# --- acts
+
+SLEPT = Slept(Place("tests/test_a.py", 4), Place("tests/test_a.py", 4), TEST, 3, 0.6, "sleep", "f1")
+
+
+def test_sleeps_of_one_line_are_one_finding_with_its_figures() -> None:
+    (finding,) = findings_of_acts(
+        Watched(slept=(SLEPT, replace(SLEPT, owner=OTHER, calls=1, seconds=0.2))), CHECKS, None
+    )
+    assert (finding.code, finding.line, finding.severity) == ("PSA701", 4, ADVISORY)
+    assert finding.detail == {"calls": 4, "in_thread": False, "seconds": 0.8, "tests": 2}
+
+
+def test_short_sleeps_and_those_of_product_code_are_info() -> None:
+    product = replace(SLEPT, written_at=Place("shop/retry.py", 9), seconds=0.05)
+    for slept in (replace(SLEPT, seconds=0.005), product):
+        (finding,) = findings_of_acts(Watched(slept=(slept,)), CHECKS, None)
+        assert finding.severity is INFO
+
+
+def test_sleeps_in_threads_are_shown_apart() -> None:
+    watched = Watched(slept=(replace(SLEPT, in_thread=True),), slept_in_threads_s=0.6)
+    assert join([], findings_of_acts(watched, CHECKS, None), watched, {}, ()).findings == ()
+    assert [(site.line, site.in_threads) for site in sleep_of(watched, 10).sites] == [(4, True)]
+    assert sleep_of(watched, 10).total_s == 0
+
+
+def test_total_and_share() -> None:
+    sleep = sleep_of(Watched(slept=(SLEPT,), slept_s=0.5), 10)
+    assert (sleep.total_s, sleep.share, sleep.sites[0].seconds) == (0.5, 0.05, 0.6)
+
+
+def test_budget() -> None:
+    if "PSA704" not in CHECKS:
+        pytest.skip("PSA704 is not there yet")
+    watched = Watched(slept=(SLEPT,), slept_s=0.6)
+    assert [f.code for f in findings_of_acts(watched, CHECKS, 0.5)] == ["PSA701", "PSA704"]
+    assert [f.code for f in findings_of_acts(watched, CHECKS, 0.7)] == ["PSA701"]
+
+
+def test_contacts_are_one_per_target() -> None:
+    there = Contacted("host", "example.org:443", TEST, Place("tests/test_a.py", 5))
+    watched = Watched(contacts=(there, replace(there, owner=OTHER)))
+    assert [(c.what, len(c.owners)) for c in contacts_of(watched)] == [("example.org:443", 2)]
+
+
+# --- the join
+
+READ = Finding(
+    code="PSA101",
+    name="environ-not-restored",
+    severity=ADVISORY,
+    message="os.environ['TZ'] is changed and nothing here puts it back",
+    path="tests/test_a.py",
+    line=8,
+    column=5,
+    end_line=8,
+    owner=TEST,
+    fingerprint="static",
+    subject="os.environ['TZ']",
+    fix="monkeypatch.setenv, or ...",
+    security="tz",
+)
+ON = Watched(watchers={"environ": "on", "sleep": "on", "cwd": "on"})
+PASSED = {TEST.id: "passed", OTHER.id: "passed"}
+
+
+def test_confirmed_is_one_finding_of_full_level() -> None:
+    result = join([READ], [only(CLAIM)], ON, PASSED, ())
+    (finding,) = result.findings
+    assert (finding.evidence, finding.severity, finding.security) == ("confirmed", DEFECT, "tz")
+    assert finding.fingerprint == only(CLAIM).fingerprint
+    assert result.cleared == ()
+
+
+def test_cleared_when_its_owner_ran_and_the_place_was_as_before() -> None:
+    result = join([READ], [], ON, PASSED, ())
+    assert result.findings == ()
+    assert [finding.evidence for finding in result.cleared] == ["cleared"]
+
+
+@pytest.mark.parametrize(
+    ("watched", "outcomes", "failing"),
+    [
+        (Watched(watchers={"environ": "off: by secaudit_watch_skip"}), PASSED, ()),
+        (Watched(), PASSED, ()),
+        (ON, {}, ()),
+        (ON, {TEST.id: "skipped"}, ()),
+        (ON, {TEST.id: "failed"}, ()),
+        (ON, PASSED, ("static",)),
+    ],
+    ids=["skipped watcher", "no watcher", "not run", "skipped", "failed", "failing path"],
+)
+def test_not_cleared_without_having_been_watched(watched, outcomes, failing) -> None:
+    assert join([READ], [], watched, outcomes, failing).findings == (READ,)
+
+
+def test_claim_of_another_owner_does_not_confirm_it() -> None:
+    result = join([READ], [only(replace(CLAIM, owner=OTHER))], ON, PASSED, ())
+    assert len(result.findings) == 1
+    assert len(result.cleared) == 1
+
+
+def test_sleep_is_confirmed_at_its_line_and_stays_acknowledged() -> None:
+    read = replace(READ, code="PSA701", name="real-sleep", line=4, subject=None, acknowledged="3: the broker needs it")
+    slept = findings_of_acts(Watched(slept=(SLEPT,)), CHECKS, None)
+    (finding,) = join([read], slept, ON, PASSED, ()).findings
+    assert (finding.evidence, finding.severity, finding.fingerprint) == ("confirmed", INFO, "static")
+    assert finding.detail["calls"] == 3
+
+
+def test_rules_and_run_call_places_alike() -> None:
+    assert run_subject("os.getcwd()") == "the working directory"
+    assert run_subject("signal.getsignal(signal.SIGALRM)") == "signal SIGALRM"
+    assert run_subject("os.environ['TZ']") == "os.environ['TZ']"
+
+
+# --- on the way home
+
+
+def test_cargo_survives_the_way() -> None:
+    watched = Watched(
+        claims=(CLAIM,), slept=(SLEPT,), contacts=(Contacted("host", "x", TEST),), watchers={"a": "on"}, slept_s=1.5
+    )
+    assert unpack(pack(Cargo(watched=watched))).watched == watched
+    assert pack(Cargo(watched=watched)).isascii()
+
+
+def test_later_record_of_a_claim_replaces_the_earlier() -> None:
+    later = replace(CLAIM, paid_by="fixture")
+    other = replace(CLAIM, source="gw1")
+    whole = joined(
+        [
+            Watched(claims=(CLAIM, other)),
+            Watched(claims=(later,), watchers={"x": "off: no"}),
+            Watched(watchers={"x": "on"}),
+        ]
+    )
+    assert whole.claims == (later, other)
+    assert whole.watchers == {"x": "off: no"}

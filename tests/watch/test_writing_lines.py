@@ -1,0 +1,54 @@
+"""The line that wrote, found by reading the owner."""
+
+from __future__ import annotations
+
+import textwrap
+
+import pytest
+
+from pytest_secaudit.watch.writing_lines import writing_line
+
+
+@pytest.mark.parametrize(
+    ("area", "subject", "body", "line"),
+    [
+        ("signals", "signal SIGALRM", "signal.signal(signal.SIGALRM, print)", 4),
+        ("logging", "logging.getLogger('a').level", "logging.getLogger('a').setLevel(10)", 4),
+        ("logging", "logging.getLogger('a').propagate", "logging.getLogger('a').propagate = False", 4),
+        ("interpreter", "sys.stdout", "sys.stdout = out", 4),
+        ("interpreter", "the recursion limit", "sys.setrecursionlimit(99)", 4),
+        ("imports", "sys.path['/x']", "sys.path.insert(0, '/x')", 4),
+        ("imports", "sys.modules['x']", "del sys.modules['x']", 4),
+        ("threads", "thread worker", "threading.Thread(target=f).start()", 4),
+        ("umask", "the umask", "os.umask(0)\n    os.umask(1)", None),
+        ("umask", "the umask", "helper()", None),
+        ("a new area", "something new", "os.umask(0)", None),
+    ],
+)
+def test_only_statement_of_the_owner_that_can_have_written(
+    area: str, subject: str, body: str, line: int | None
+) -> None:
+    text = f"import os\n@mark\ndef test_it(self):\n    {body}\n    assert True\n"
+    assert writing_line(text, 2, area, subject) == line
+    assert writing_line(text, 3, area, subject) == line
+
+
+def test_module_s_own_level_leaves_out_its_functions() -> None:
+    text = textwrap.dedent(
+        """
+        import os
+        os.umask(0)
+        def test_it():
+            os.umask(1)
+        """
+    )
+    assert writing_line(text, 0, "umask", "the umask") == 3
+
+
+def test_no_function_there() -> None:
+    assert writing_line("x = 1\n", 7, "umask", "the umask") is None
+
+
+def test_file_that_cannot_be_parsed() -> None:
+    with pytest.raises(SyntaxError):
+        writing_line("def", 1, "umask", "the umask")
