@@ -116,12 +116,20 @@ def test_mocker_of_every_scope(pytester: pytest.Pytester, monkeypatch: pytest.Mo
     module(
         pytester,
         """
+        import pytest
         from unittest import mock
 
-        def test_a(mocker, class_mocker, module_mocker, session_mocker):
+        @pytest.fixture(scope="session")
+        def refunds(session_mocker):
+            return session_mocker.patch("shop.refund")
+
+        @pytest.fixture(scope="module")
+        def zone(module_mocker):
+            module_mocker.patch.dict("os.environ", {"TZ": "UTC"})
+
+        def test_a(mocker, class_mocker, refunds, zone):
             mocker.patch("shop.charge")
             mocker.patch.dict("os.environ", {"X": "1"})
-            session_mocker.patch("shop.refund")
 
         def test_b():
             mock.patch("shop.charge").start()

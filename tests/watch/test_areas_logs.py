@@ -327,6 +327,22 @@ def test_a_library_may_add_a_handler_where_it_sets_the_level(area: Logging, tmp_
         logging.root.manager.loggerDict.pop(f"{NAME}.own")
 
 
+def test_a_library_may_give_its_logger_a_new_handler_and_a_test_may_not(area: Logging, tmp_path: Path) -> None:
+    text = f"import logging\ndef use(): logging.getLogger({NAME + '.own'!r}).handlers = [logging.StreamHandler()]"
+    used = library(tmp_path, text)
+    try:
+        used.use()
+        assert not look(area)
+        used.use()
+        assert not look(area)
+        logging.getLogger(f"{NAME}.own").handlers = []
+        assert [area.said(change) for change in look(area)] == ["removed"]
+        logging.getLogger(f"{NAME}.own").handlers = [logging.StreamHandler()]
+        assert [area.said(change) for change in look(area)] == ["in place"]
+    finally:
+        logging.root.manager.loggerDict.pop(f"{NAME}.own")
+
+
 def test_a_module_and_its_loggers_handler_may_come_together(area: Logging, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "secaudit_fresh.log", types.ModuleType("secaudit_fresh.log"))
     try:
@@ -349,13 +365,13 @@ def test_a_package_may_put_a_filter_on_its_own_logger_and_a_test_may_not(area: L
         product.get("secaudit_shop.cart", only_mine)
         assert not look(area)
         product.get("secaudit_other", only_mine)
-        logging.getLogger("secaudit_shop.mine").addFilter(only_mine)
+        logging.getLogger("tests.mine").addFilter(only_mine)
         assert [change.subject for change in look(area)] == [
             "logging.getLogger('secaudit_other').filters[only_mine]",
-            "logging.getLogger('secaudit_shop.mine').filters[only_mine]",
+            "logging.getLogger('tests.mine').filters[only_mine]",
         ]
     finally:
-        for name in ("secaudit_shop.cart", "secaudit_shop.mine", "secaudit_shop", "secaudit_other"):
+        for name in ("secaudit_shop.cart", "tests.mine", "secaudit_shop", "secaudit_other"):
             logging.root.manager.loggerDict.pop(name, None)
 
 

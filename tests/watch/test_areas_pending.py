@@ -49,7 +49,7 @@ def loop() -> Iterator[asyncio.AbstractEventLoop]:
 
 
 async def poll() -> None:
-    await asyncio.sleep(100)
+    await asyncio.Event().wait()
 
 
 def test_a_task_that_is_left_and_its_end(area: Tasks, loop: asyncio.AbstractEventLoop) -> None:
@@ -68,13 +68,13 @@ def test_a_task_that_is_left_and_its_end(area: Tasks, loop: asyncio.AbstractEven
 
 def test_several_tasks_are_told_apart_and_inner_functions_named(area: Tasks, loop: asyncio.AbstractEventLoop) -> None:
     async def inner() -> None:
-        await asyncio.sleep(100)
+        await poll()
 
-    kept = [loop.create_task(coroutine) for coroutine in (inner(), poll(), poll(), asyncio.sleep(100))]
+    kept = [loop.create_task(coroutine) for coroutine in (inner(), poll(), poll(), asyncio.Event().wait())]
     loop.run_until_complete(asyncio.sleep(0))
     subjects = sorted(change.subject.rpartition(" ")[2] for change in area.look())
     own = test_several_tasks_are_told_apart_and_inner_functions_named.__name__
-    assert subjects == ["poll", "poll", "sleep", f"{own}.inner"]
+    assert subjects == ["Event.wait", "poll", "poll", f"{own}.inner"]
     kept[1].cancel()
     loop.run_until_complete(asyncio.sleep(0))
     assert len(area.look()) == 1
@@ -118,7 +118,7 @@ def test_what_ends_its_tasks_is_silent(area: Tasks) -> None:
 
 def test_a_librarys_tasks_are_its_own(area: Tasks, loop: asyncio.AbstractEventLoop) -> None:
     library = types.ModuleType("library")
-    text = "import asyncio\nasync def keep(): await asyncio.sleep(100)"
+    text = "import asyncio\nasync def keep(): await asyncio.Event().wait()"
     exec(compile(text, "/site-packages/library.py", "exec"), vars(library))
     kept = loop.create_task(library.keep())
     assert not area.look()
@@ -140,11 +140,13 @@ def test_a_moment_is_given_where_the_loop_runs(monkeypatch: pytest.MonkeyPatch) 
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
-    future = asyncio.run_coroutine_threadsafe(asyncio.sleep(0.05), loop)
+    event = asyncio.Event()
+    future = asyncio.run_coroutine_threadsafe(event.wait(), loop)
     while not (changes := area.look()):
         pass
+    monkeypatch.setattr(patience.real, "sleep", lambda _: loop.call_soon_threadsafe(event.set))
     area.settle({changes[0].key})
-    assert future.done()
+    assert future.result(30)
     loop.call_soon_threadsafe(loop.stop)
     thread.join()
     loop.close()

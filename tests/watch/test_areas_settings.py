@@ -276,6 +276,13 @@ def test_assignments_under_an_override_go_with_it(conf: Any, django: DjangoSetti
     assert forward(list(django.look())) == reverse([*first, *second])
 
 
+def test_a_deletion_alone_is_seen(conf: Any, django: DjangoSettings) -> None:
+    conf.override_settings(DEBUG=True).enable()
+    assert len(list(django.look())) == 1
+    del conf.settings.SECRET_KEY
+    assert told(django.look()) == [("django.conf.settings.SECRET_KEY", "a str", "not there")]
+
+
 def test_an_override_between_two_looks_is_nothing(conf: Any, django: DjangoSettings) -> None:
     for _ in range(2):
         override = conf.override_settings(DEBUG=True)
@@ -558,6 +565,7 @@ def test_the_real_oslo_config(make: Make) -> None:
             ("shop.conf.CONF.orders.hosts", "not there", "a list"),
         ]
         assert all(map(area.is_lasting, changes))
+        assert all(change.site.edit == change.site.written_at is not None for change in changes)
         conf.set_override("title", "x")
         (change,) = area.look()
         assert change.subject == "shop.conf.CONF.name"
@@ -665,6 +673,8 @@ def test_another_application_in_its_place(flask: FlaskConfig, app: Flask) -> Non
     dict.update(other.config, DEBUG=3)
     assert not flask.is_lasting(change)
     assert not list(flask.look())
+    dict.update(other.config, DEBUG=4)
+    assert told(flask.look()) == [("shop.web.app.config['DEBUG']", "3", "4")]
     space["app"] = Hostile()
     assert not list(flask.look())
     gone = weakref.ref(other)
@@ -695,21 +705,26 @@ def test_what_the_importing_test_had_changed_already_is_not_taken_for_the_rule(
     assert told(flask.look()) == [("shop.late.app.config['DEBUG']", "False", "True")]
 
 
-def test_the_module_that_makes_it_is_its_home(
-    flask: FlaskConfig, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    files = {
+def test_the_module_that_makes_it_is_its_home(make: Make, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    module(monkeypatch, "flask.app", Flask=Flask)
+    area = make(FlaskConfig, is_project, lambda file: Path(file).name if "test_shop" in file else "")
+    texts = {
         "shop": "from shop.main import app\n",
         "shop.main": "app: Flask = Flask()\n",
         "shop.asgi": "application = app\n",
+        "test_shop": "app = get_app()\n",
     }
     made = Flask()
-    for name, text in files.items():
+    for name, text in texts.items():
         (tmp_path / f"{name}.py").write_text(text, "utf-8")
         module(monkeypatch, name, app=made, application=made, __file__=str(tmp_path / f"{name}.py"))
-    assert not flask.look()
+    assert not area.look()
     dict.update(made.config, DEBUG=True)
-    assert [change.subject for change in flask.look()] == ["shop.main.app.config['DEBUG']"]
+    assert [change.subject for change in area.look()] == ["shop.main.app.config['DEBUG']"]
+    module(monkeypatch, "shop.late", app=made)
+    assert not area.look()
+    dict.update(made.config, DEBUG=False)
+    assert [change.subject for change in area.look()] == ["shop.main.app.config['DEBUG']"]
 
 
 def test_an_application_of_the_tests_is_named_by_their_path(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -200,18 +200,23 @@ def test_nobody_is_asked_for_their_text(outputs: Outputs, log: logging.Logger) -
     assert outputs.drain() == ()
 
 
-def test_what_does_not_reach_a_handler_is_not_shown(outputs: Outputs, log: logging.Logger) -> None:
+def test_what_a_level_stops_is_not_shown(outputs: Outputs, log: logging.Logger) -> None:
     log.setLevel(logging.ERROR)
     log.info(GITHUB)
-    log.setLevel(logging.INFO)
+    assert outputs.drain() == ()
 
+
+def test_what_a_filter_stops_or_hides_is_not_shown(outputs: Outputs, log: logging.Logger) -> None:
     def hide(record: logging.LogRecord) -> bool:
         record.msg, record.args = str(record.msg).replace(GITHUB, "***"), ()
         return "quiet" not in record.msg
 
+    log.error(GITHUB)
+    assert len(outputs.drain()) == 1
+    outputs._noticed._owners.clear()
     log.addFilter(hide)
-    log.info(GITHUB)
-    log.info("quiet " + GITHUB)  # noqa: G003
+    log.error(GITHUB)
+    log.error("quiet " + GITHUB)  # noqa: G003
     assert outputs.drain() == ()
 
 

@@ -185,12 +185,13 @@ class Logging:
         ]
 
     def _is_own_affair(self, name: str, sites: Mapping[str, Site], before: _Picture, kind: str) -> bool:
-        """Whether a library sets up its own logger when it is first imported or first used.
+        """Whether a library sets up its own logger when it is first imported or first used, or gives it a new handler.
 
-        Of a handler the site is not known: what was done to the same logger at the same time tells, or that its module
-        is as new as itself.
+        Of a handler that is added the site is not known: what was done to the same logger at the same time tells, or
+        that its module is as new as itself.
         """
-        if getattr(before, kind) != getattr(_NEW, kind) or not name:
+        is_first = getattr(before, kind) == getattr(_NEW, kind) or (kind == "handlers" and name in self._libraries)
+        if not name or not is_first:
             return False
         top = name.partition(".")[0]
         near = [sites[kind]] if kind in sites else list(sites.values())
@@ -199,7 +200,7 @@ class Logging:
                 self._libraries.add(name)
                 return True
             return all(site.importing or _is_own_filter(site, top, kind) for site in near)
-        if name in self._libraries:
+        if name in self._libraries and not before.handlers:
             return True
         return before is _NEW and any(module.partition(".")[0] == top for module in self._new_modules())
 

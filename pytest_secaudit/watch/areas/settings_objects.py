@@ -319,10 +319,8 @@ class OsloConfig:
 
     def is_lasting(self, change: Change) -> bool:
         """Whether it is still there, and the suite's own doing; what merely vanished was a default of somebody's."""
-        return (
-            change.after != ABSENT
-            and not _is_a_librarys(change.site)
-            and any(f"{slot.path} {slot.kind}" == change.key and _is_in_place(slot) for slot in self._slots.values())
+        return not _is_a_librarys(change.site) and any(
+            f"{slot.path} {slot.kind}" == change.key and _is_in_place(slot) for slot in self._slots.values()
         )
 
     def settle(self) -> None:
