@@ -471,6 +471,18 @@ def test_what_is_imported_later(world: World, monkeypatch: pytest.MonkeyPatch) -
     assert gevent.sleep is sleep
 
 
+def test_what_loads_its_sleep_at_the_first_use(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """anyio's namespace has it only then; where it is defined it can be found before."""
+
+    async def sleep(delay: float) -> None:
+        await asyncio.sleep(delay)
+
+    defining = library(monkeypatch, "anyio._core._eventloop", sleep)
+    world.clock.refresh()
+    asyncio.run(defining.sleep(0.002))
+    assert world.only().kind == "anyio"
+
+
 def test_what_replaces_the_sleep_of_time(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     def sleep(seconds: float = 0) -> None:
         real.sleep(seconds)

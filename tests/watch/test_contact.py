@@ -84,7 +84,8 @@ class Net:
 
 def state() -> list[object]:
     """All that we put something into."""
-    return [dict(vars(socket.socket)), dict(vars(socket)), dict(vars(os)), vars(subprocess.Popen)["__init__"]]
+    programs = {name: found for name, found in vars(os).items() if name.startswith(("posix_spawn", "spawn", "system"))}
+    return [dict(vars(socket.socket)), dict(vars(socket)), programs, vars(subprocess.Popen)["__init__"]]
 
 
 @pytest.fixture(autouse=True)
