@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import hypothesis
 import pytest
+
+# How long an example takes is the machine's affair, and says nothing about the code.
+hypothesis.settings.register_profile("secaudit", deadline=None)
+hypothesis.settings.load_profile("secaudit")
 
 pytest_plugins = ["pytester"]
 

@@ -36,12 +36,22 @@ def _sleeps(slept: Iterable[Slept], checks: Mapping[str, Check]) -> Iterator[Fin
         if one.place.path:
             by_place[one.place].append(one)
     check = checks.get("PSA701")
-    for place, group in by_place.items():
+    for (place, group), identity in zip(by_place.items(), _identities(by_place), strict=True):
         if check is not None:
-            yield _sleep(check, place, group)
+            yield _sleep(check, place, group, identity)
 
 
-def _sleep(check: Check, place: Place, group: Sequence[Slept]) -> Finding:
+def _identities(by_place: Mapping[Place, Sequence[Slept]]) -> Iterator[str]:
+    """What tells each place from the others: the same words in the same function are counted, in their order."""
+    places: dict[str, list[Place]] = defaultdict(list)
+    for place in sorted(by_place, key=lambda place: (place.path, place.line)):
+        places[by_place[place][0].identity].append(place)
+    for place, group in by_place.items():
+        number = places[group[0].identity].index(place)
+        yield f"{group[0].identity} {number + 1}" if number else group[0].identity
+
+
+def _sleep(check: Check, place: Place, group: Sequence[Slept], identity: str) -> Finding:
     seconds = sum(one.seconds for one in group)
     direct = any(one.place == one.written_at for one in group)
     matters = seconds >= (TOO_SHORT if direct else WORTH_A_WORD)
@@ -54,7 +64,7 @@ def _sleep(check: Check, place: Place, group: Sequence[Slept]) -> Finding:
         place=place,
         written_at=group[0].written_at,
         owners=[one.owner for one in group],
-        identity=group[0].identity,
+        identity=identity,
         detail={
             "calls": sum(one.calls for one in group),
             "in_thread": all(one.in_thread for one in group),
@@ -71,7 +81,7 @@ def _delays(slept: Iterable[Slept], checks: Mapping[str, Check]) -> Iterator[Fin
     for one in slept:
         if (one.under_mock or one.called_back) and one.place.path:
             by_place[one.place].append(one)
-    for place, group in by_place.items():
+    for (place, group), identity in zip(by_place.items(), _identities(by_place), strict=True):
         if check is not None:
             yield _act(
                 check,
@@ -79,7 +89,7 @@ def _delays(slept: Iterable[Slept], checks: Mapping[str, Check]) -> Iterator[Fin
                 place=place,
                 written_at=group[0].written_at,
                 owners=[one.owner for one in group],
-                identity=group[0].identity,
+                identity=identity,
                 detail={
                     "calls": sum(one.calls for one in group),
                     "function": group[0].function.rpartition(".")[2],

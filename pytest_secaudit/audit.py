@@ -11,6 +11,7 @@ from pytest_secaudit.claims import findings_of_claims
 from pytest_secaudit.conclusion import conclude
 from pytest_secaudit.evidence import join
 from pytest_secaudit.model import (
+    INFO,
     Audit,
     Check,
     EvidenceSummary,
@@ -63,7 +64,7 @@ def audit(seen: Seen, settings: Settings, version: str) -> Audit:
         _finding(hit, settings) for reading in seen.readings for hit in reading.hits if hit.code in settings.on
     ]
     joined = join(suspected, _seen_in_the_run(seen, settings), seen.watched, seen.outcomes, _failing_path(seen))
-    judged, used = judge(joined.findings, placed, settings)
+    judged, used = judge(_acknowledged(joined.findings, seen), placed, settings)
     about_ignores = [finding for finding in _about_ignores(seen, placed, used, settings) if finding.code in settings.on]
     findings = (*judged, *judge(about_ignores, [], settings)[0])
     findings = tuple(sorted(findings, key=lambda finding: finding.order))
@@ -89,6 +90,19 @@ def _seen_in_the_run(seen: Seen, settings: Settings) -> list[Finding]:
         *findings_of_claims(seen.watched.claims, checks),
         *findings_of_acts(seen.watched, checks, settings.max_sleep),
     ]
+
+
+def _acknowledged(findings: Iterable[Finding], seen: Seen) -> Iterator[Finding]:
+    """With the comments that explain a sleep which reading alone would not have reported."""
+    said = {
+        (reading.path, armed.line): armed.message
+        for reading in seen.readings
+        for armed in reading.armed
+        if armed.code == "PSA701"
+    }
+    for finding in findings:
+        comment = said.get((finding.path, finding.line)) if finding.code == "PSA701" else None
+        yield finding if comment is None else replace(finding, severity=INFO, acknowledged=comment)
 
 
 def _failing_path(seen: Seen) -> frozenset[str]:

@@ -17,7 +17,7 @@ MAX_NAMED = 20
 #: Parts of a subject that differ from run to run: addresses, uuids, names in the temporary folder.
 _PASSING = re.compile(
     r"0x[0-9a-fA-F]+|[0-9a-f]{8}(?:-?[0-9a-f]{4}){3}-?[0-9a-f]{12}|pytest-of-[^/\\'\"]+(?:[/\\]pytest-\d+)?"
-    r"|(?<=[/\\])(?:tmp|pytest)[-_]?[a-z0-9_]{6,}(?=[/\\'\"]|$)"
+    r"|(?<=[/\\])(?:tmp|pytest)[-_]?[a-z0-9_]{6,}(?=[/\\'\"]|$)|(?<=<tmp>/)[^/'\"]+"
 )
 _NUMBER = re.compile(r"\d+")
 #: Here a number in the subject is a pid, a descriptor, a port, the how-manieth thread.

@@ -9,13 +9,15 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import ModuleType
+from types import FunctionType, MethodType, ModuleType
 
 import pytest
 
 from pytest_secaudit.live import classes_of, is_module, module_name_of, names_of
 from pytest_secaudit.model import NotAudited
 from pytest_secaudit.redact import clean
+
+_INSTALLED = frozenset(("site-packages", "dist-packages"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,24 +30,51 @@ class File:
 
 
 @dataclass(slots=True)
+class Group:
+    """Items that were collected one after the other and stand on the same files.
+
+    Attributes:
+        parent: their collector.
+        names: the names of their fixtures.
+        home: the name of the module that their functions are from.
+        paths: the relative paths that they stand on, that of the file they were collected from first.
+    """
+
+    parent: pytest.Collector | None
+    names: list[str]
+    home: str | None
+    paths: tuple[str, ...]
+    items: list[pytest.Function] = field(default_factory=list)
+
+
+@dataclass(slots=True)
 class Collected:
     """The files behind the items of one process.
 
     Attributes:
         files: relative path -> file, in the order of collection.
-        of_item: test id -> the relative paths that its test stands on, its own file first.
         companions: relative path -> the relative paths that its tests stand on, all together.
-        fixtures_in_effect: relative path -> qualified name of a function -> names of its fixtures.
-        items: relative path -> the items whose test function stands there.
+        groups: relative path -> the items whose test functions stand there.
         not_audited: what cannot be read, and why.
     """
 
     files: dict[str, File] = field(default_factory=dict)
-    of_item: dict[str, tuple[str, ...]] = field(default_factory=dict)
     companions: dict[str, dict[str, None]] = field(default_factory=lambda: defaultdict(dict))
-    fixtures_in_effect: dict[str, dict[str, set[str]]] = field(default_factory=lambda: defaultdict(dict))
-    items: dict[str, list[pytest.Function]] = field(default_factory=lambda: defaultdict(list))
+    groups: dict[str, list[Group]] = field(default_factory=lambda: defaultdict(list))
     not_audited: set[NotAudited] = field(default_factory=set)
+
+    def fixtures_in_effect(self, path: str) -> dict[str, set[str]]:
+        """Qualified name of a test function -> the names of its fixtures."""
+        found: dict[str, set[str]] = defaultdict(set)
+        for group in self.groups.get(path, ()):
+            for item in group.items:
+                found[qualname_of(item)].update(group.names)
+        return found
+
+    def paths_by_test(self) -> dict[str, tuple[str, ...]]:
+        """Test id -> the relative paths that its test stands on."""
+        groups = (group for groups in self.groups.values() for group in groups)
+        return {item.nodeid: group.paths for group in groups for item in group.items}
 
 
 class Collector:
@@ -63,8 +92,8 @@ class Collector:
         self._relatives: dict[str, str] = {}
         self._real_files: dict[str, str] = {}
         self._known_files: dict[str, str] = {}
-        #: By the identity of a function and its collector; both are kept, so that no other gets their ids.
-        self._functions: dict[tuple[int, int], tuple[object, str, str, tuple[str, ...]]] = {}
+        self._wrapped: tuple[object, str | None] = (None, None)
+        self._group: Group | None = None
         self._around: dict[tuple[str, type | None, tuple[str, ...]], dict[str, None]] = {}
         self._own_packages: set[str] = set()
         self.found = Collected()
@@ -73,7 +102,8 @@ class Collector:
         """Take these items in."""
         items = list(items)
         self._loaded_conftests.update(_conftest_modules(self._manager))
-        self._own_packages.update(filter(None, map(_package_of, items)))
+        if _INSTALLED.intersection(self._real_root.parts):
+            self._own_packages.update(filter(None, map(_package_of, items)))
         for item in items:
             try:
                 if isinstance(item, pytest.Function):
@@ -89,17 +119,26 @@ class Collector:
         self.found.not_audited.add(NotAudited(self.relative(str(item.path)), clean(f"{kind} are not read")))
 
     def _add(self, item: pytest.Function) -> None:
-        function, parent = item.function, getattr(item, "parent", None)
-        known = self._functions.get((id(function), id(parent)))
-        if known is None or parent is None:  # one of many parameters is looked at, not each
-            known = self._functions[id(function), id(parent)] = ((function, parent), *self._look_at(item))
-        _, path, qualname, paths = known
-        self.found.of_item[item.nodeid] = paths
-        self.found.fixtures_in_effect[path].setdefault(qualname, set()).update(item.fixturenames)
-        self.found.items[path].append(item)
+        """Asked for each test of a suite: what neighbours share is looked for once."""
+        home = self._home_of(item)
+        group = self._group
+        if group is None or item.parent is not group.parent or item.fixturenames != group.names or home != group.home:
+            group = self._group = self._new_group(item, home)
+        group.items.append(item)
 
-    def _look_at(self, item: pytest.Function) -> tuple[str, str, tuple[str, ...]]:
-        """The file that the test function stands in, its qualified name, and all files that it stands on."""
+    def _home_of(self, item: pytest.Function) -> str | None:
+        """The name of the module that the test function says it is from."""
+        function = item.obj
+        if type(function) is MethodType:
+            function = function.__func__
+        if type(function) is FunctionType and "__wrapped__" not in function.__dict__:
+            home = function.__module__
+            return home if type(home) is str else None
+        if self._wrapped[0] is not function:  # one of many parameters is looked at, not each
+            self._wrapped = (function, text_attribute(_unwrapped(item.function), "__module__"))
+        return self._wrapped[1]
+
+    def _new_group(self, item: pytest.Function, home: str | None) -> Group:
         own = self._file(str(item.path), item.module)
         around = (own, item.cls, tuple(item.fixturenames))
         paths = self._around.get(around)
@@ -108,13 +147,14 @@ class Collector:
             if item.cls is not None:
                 found += self._base_files(item.cls)
             paths = self._around[around] = dict.fromkeys((*found, *self._fixture_modules(item)))
-        function = _unwrapped(item.function)
-        path = self._code_file(function) or own
+        path = (self._module_file(home) if home else None) or own
         if path not in paths:
             paths = {**paths, path: None}
         for file in {own, path}:
             self.found.companions[file].update(paths)
-        return path, text_attribute(function, "__qualname__") or item.originalname, tuple(paths)
+        group = Group(item.parent, list(item.fixturenames), home, tuple(paths))
+        self.found.groups[path].append(group)
+        return group
 
     def _file(self, path: str, module: ModuleType | None) -> str:
         known = self._known_files.get(path)  # asked for each item
@@ -194,9 +234,9 @@ class Collector:
         if not real.is_relative_to(self._real_root):
             return False
         inside = real.relative_to(self._real_root).parts
-        if "site-packages" in inside or "dist-packages" in inside:
+        if _INSTALLED.intersection(inside):
             return False
-        if {"site-packages", "dist-packages"} & set(self._real_root.parts):
+        if _INSTALLED.intersection(self._real_root.parts):
             return inside[0].removesuffix(".py") in self._own_packages
         return True
 
@@ -224,6 +264,11 @@ def _package_of(item: pytest.Item) -> str:
     except Exception:  # the item will be set aside when it is looked at
         return ""
     return name.partition(".")[0] if isinstance(name, str) else ""
+
+
+def qualname_of(item: pytest.Function) -> str:
+    """The qualified name of a test function."""
+    return text_attribute(_unwrapped(item.function), "__qualname__") or item.originalname
 
 
 def text_attribute(found: object, name: str) -> str | None:

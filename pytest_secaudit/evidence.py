@@ -31,6 +31,9 @@ _SAME = {
     "time.tzname": "the time zone",
 }
 
+#: The same, where the run knows which of several it was: what its names begin with.
+_ONE_OF = {"resource.getrlimit()": "the resource limit "}
+
 #: The watchers that see what a check suspects, by subject where there are several.
 _WATCHERS: Mapping[str, tuple[str, ...]] = {
     "PSA101": ("environ",),
@@ -45,6 +48,7 @@ _BY_SUBJECT = {
     "locale.getlocale()": "locale",
     "logging.root.manager.disable": "logging.disable",
     "os.umask()": "umask",
+    "resource.getrlimit()": "limits",
     "socket.getdefaulttimeout()": "interpreter",
     "sys.argv": "interpreter",
     "sys.excepthook": "interpreter",
@@ -117,9 +121,14 @@ def _is_same(suspicion: Finding, found: Finding) -> bool:
         return suspicion.path == found.path and f"by {found.detail['function']}," in suspicion.message
     if suspicion.subject is None or found.subject is None:
         return (suspicion.path, suspicion.line) == (found.path, found.line)
-    return run_subject(suspicion.subject) == found.subject and any(
+    return _is_called(suspicion.subject, found.subject) and any(
         owner.path == suspicion.owner.path and _is_of(owner.id, suspicion.owner.id) for owner in found.owners
     )
+
+
+def _is_called(read: str, seen: str) -> bool:
+    several = _ONE_OF.get(read)
+    return seen.startswith(several) if several else run_subject(read) == seen
 
 
 def run_subject(subject: str) -> str:

@@ -100,6 +100,7 @@ class MainAudit:
         self.started = _clock()
         self.today = _today()
         self.troubles: list[tuple[str, str]] = []
+        self.items: list[pytest.Item] = []
         self.collected: set[str] = set()
         self.tests = 0
         self.outcomes: dict[str, str] = {}
@@ -128,15 +129,30 @@ class MainAudit:
 
     @careful
     def pytest_collection_finish(self, session: pytest.Session) -> None:
-        self.collected.update(item.nodeid for item in session.items)
+        self.items = session.items
         self.tests = len(session.items)
         self.static.collect(session.items)
         self.cargo.append(self.static.everything(self._progress))
 
-    @careful
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        self.outcomes[report.nodeid] = _worse(self.outcomes.get(report.nodeid), report)
-        carried = getattr(report, CARRIER, None)
+        # Three times for every test: only what says something goes further than this.
+        try:
+            when, has_passed = report.when, report.outcome == "passed"
+            if when == "call" or not has_passed or CARRIER in report.__dict__:
+                self._take_in(report)
+            if self.outfit is not None:
+                if not has_passed or report.sections:
+                    self.outfit.hooks.reported(report)
+                if when == "teardown":
+                    self.outfit.hooks.test_is_over()
+        except AttributeError as error:  # somebody's own kind of report
+            self.troubles.append(("pytest_runtest_logreport", clean(str(error))))
+
+    @careful
+    def _take_in(self, report: pytest.TestReport) -> None:
+        test = report.nodeid
+        self.outcomes[test] = _worse(self.outcomes.get(test), report)
+        carried = report.__dict__.get(CARRIER)
         if carried is not None:
             self.cargo.append(unpack(carried))
 
@@ -200,7 +216,7 @@ class MainAudit:
         not_audited.update(noted(self.troubles))
         if self.workers_lost:
             known = readings.keys() | {item.path for item in not_audited}
-            collected_files = {clean(test.partition("::")[0]) for test in self.collected}
+            collected_files = {clean(test.partition("::")[0]) for test in self._collected_tests()}
             not_audited.update(NotAudited(path, "its worker was lost") for path in collected_files - known)
         return Seen(
             readings=tuple(readings[path] for path in sorted(readings)),
@@ -213,9 +229,12 @@ class MainAudit:
             today=self.today,
         )
 
+    def _collected_tests(self) -> set[str]:
+        return self.collected | {item.nodeid for item in self.items}
+
     def _run(self, status: int) -> Run:
         collect_only = bool(self.config.option.collectonly)
-        everything_ran = self.collected <= self.outcomes.keys() and not self.partial and not self.workers_lost
+        whole = not (collect_only or self.partial or self.workers_lost) and status in (0, 1)
         return Run(
             python=platform.python_version(),
             pytest=pytest.__version__,
@@ -224,7 +243,7 @@ class MainAudit:
             workers_lost=tuple(sorted(self.workers_lost)),
             duration_s=round(_clock() - self.started, 3),
             audit_s=round(sum(cargo.seconds + _watching(cargo) for cargo in self.cargo), 3),
-            complete=everything_ran and status in (0, 1) and not collect_only,
+            complete=whole and self._collected_tests() <= self.outcomes.keys(),
             exit_status=status,
             collect_only=collect_only,
         )
@@ -269,8 +288,8 @@ def _node_id(node: object) -> str:
 
 def _worse(before: str | None, report: pytest.TestReport) -> str:
     """The outcome of a test so far: failed beats passed, and skipped holds only if nothing ran."""
-    if report.failed or before == "failed":
+    if report.outcome == "failed" or before == "failed":
         return "failed"
-    if report.skipped and not hasattr(report, "wasxfail"):
+    if report.outcome == "skipped" and not hasattr(report, "wasxfail"):
         return "skipped"
     return before or "passed"

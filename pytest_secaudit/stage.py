@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import inspect
-from dataclasses import dataclass, replace
+import re
+import sys
+from dataclasses import dataclass
 from itertools import count
+from pathlib import Path
 from types import CodeType
 
 import pytest
@@ -37,20 +40,20 @@ class Casting:
     def __init__(self, collector: Collector) -> None:
         self._collector = collector
         self._fixtures: dict[int, tuple[object, Actor]] = {}
+        self._classes: dict[int, tuple[type, str, int]] = {}
         self._serials = count(1)
+        self._parent: pytest.Item | pytest.Collector | None = None
+        self._path: Path | None = None
+        self._group = self._relative = ""
 
     def test(self, item: pytest.Item) -> Actor:
         """One run of a test."""
-        _, line, _ = item.location
-        return Actor(
-            kind="test",
-            id=item.nodeid,
-            group=item.parent.nodeid if item.parent else "",
-            scope="function",
-            path=self._collector.relative(str(item.path)),
-            line=(line or 0) + 1,
-            serial=next(self._serials),
-        )
+        if item.parent is not self._parent or item.path is not self._path:
+            self._parent, self._path = item.parent, item.path
+            self._group = item.parent.nodeid if item.parent else ""
+            self._relative = self._collector.relative(str(item.path))
+        line = (item.location[1] or 0) + 1
+        return Actor("test", item.nodeid, self._group, "function", self._relative, line, None, (), next(self._serials))
 
     def setup_of(self, test: Actor, item: pytest.Item) -> Actor:
         """The ``setUp`` of a `unittest.TestCase`, which runs inside pytest's call of the test."""
@@ -58,9 +61,9 @@ class Casting:
         found = _defining(cls, "setUp")
         if cls is None or found is None:
             return test
-        path, line = self._place(found)
+        path, line = self._place_of_set_up(found, cls)
         identity = f"{item.parent.nodeid if item.parent else ''}::setUp"
-        return replace(test, kind="setup", id=identity, path=path or test.path, line=line or test.line)
+        return test._replace(kind="setup", id=identity, path=path or test.path, line=line or test.line)
 
     def fixture(self, definition: pytest.FixtureDef[object], request: pytest.FixtureRequest) -> Cast:
         """One set-up of a fixture."""
@@ -68,7 +71,7 @@ class Casting:
         known = self._fixtures.get(id(definition))
         if known is None:  # the definition is kept: its id must not be used again
             known = self._fixtures[id(definition)] = (definition, self._look_at(definition, request))
-        return Cast(replace(known[1], group=node.nodeid, serial=next(self._serials)), node)
+        return Cast(known[1]._replace(group=node.nodeid, serial=next(self._serials)), node)
 
     @property
     def fixtures_seen(self) -> tuple[str, ...]:
@@ -110,10 +113,33 @@ class Casting:
             found = _defining(holder, name) if isinstance(holder, type) else vars(holder).get(name)
             if found is None:
                 continue
-            path, line = self._place(found)
+            path, line = self._place_of_set_up(found, holder)
             where = getattr(node if scope != "function" else node.parent, "nodeid", "")
             return Actor("setup", f"{where}::{name}", scope=scope, path=path, line=line)
         return Actor("setup", f"{node.nodeid}::{names[0]}", scope=scope, path=self._collector.relative(str(node.path)))
+
+    def _place_of_set_up(self, function: object, holder: object) -> tuple[str, int]:
+        """Its definition; the user's class where that inherits it from an installed package."""
+        path, line = self._place(function)
+        if not path.startswith("<") or not isinstance(holder, type):
+            return path, line
+        known = self._classes.get(id(holder))
+        if known is None:  # kept with the class: its id must not be used again
+            known = self._classes[id(holder)] = (holder, *self._place_of_class(holder))
+        return (known[1], known[2]) if known[1] else (path, line)
+
+    def _place_of_class(self, cls: type) -> tuple[str, int]:
+        path = getattr(sys.modules.get(cls.__module__), "__file__", None)
+        if not isinstance(path, str) or not path.endswith(".py"):
+            return "", 1
+        statement = re.compile(rf"[ \t]*class[ \t]+{re.escape(cls.__name__)}\b")
+        first: int = vars(cls).get("__firstlineno__", 1)  # from Python 3.13 on, its decorators included
+        try:
+            lines = Path(path).read_text(encoding="utf-8", errors="replace").split("\n")
+        except OSError:
+            return "", 1
+        numbers = (number for number, text in enumerate(lines, 1) if number >= first and statement.match(text))
+        return self._collector.relative(path), next(numbers, first)
 
     def _place(self, function: object) -> tuple[str, int]:
         code = _code(function)

@@ -12,7 +12,7 @@ from types import GetSetDescriptorType
 import pytest
 
 from pytest_secaudit.carrying import Cargo
-from pytest_secaudit.collected import Collector, text_attribute
+from pytest_secaudit.collected import Collector, Group, qualname_of
 from pytest_secaudit.live import Surroundings, scopes_in_effect, settle
 from pytest_secaudit.model import NotAudited
 from pytest_secaudit.policy import Placed
@@ -34,10 +34,12 @@ class StaticHalf:
         self._reader = reader
         self._sent: set[str] = set()
         self._said_not_audited = False
+        self._paths_by_test: dict[str, tuple[str, ...]] = {}
 
     def collect(self, items: Iterable[pytest.Item]) -> None:
         """Take in the collected items; nothing is read yet."""
         self._collector.add(items)
+        self._paths_by_test = {}
 
     def everything(self, progress: Progress) -> Cargo:
         """All files, read now."""
@@ -45,14 +47,20 @@ class StaticHalf:
 
     def armed_for(self, test: str) -> tuple[Armed, ...]:
         """What the files of a test ask to be watched while it runs; they are read now if they were not yet."""
-        paths = list(self._collector.found.of_item.get(test, ()))
+        paths = list(self._paths_of(test))
         self._read(paths, None)
         return tuple(armed for path in paths for armed in self._reader.readings[path].armed)
 
     def cargo_of(self, test: str) -> Cargo | None:
         """The files that a test stands on, if they were not handed out before."""
-        paths = [path for path in self._collector.found.of_item.get(test, ()) if path not in self._sent]
+        paths = [path for path in self._paths_of(test) if path not in self._sent]
         return self._cargo(paths) if paths else None
+
+    def _paths_of(self, test: str) -> tuple[str, ...]:
+        """Only a worker of xdist asks test by test."""
+        if not self._paths_by_test:
+            self._paths_by_test = self._collector.found.paths_by_test()
+        return self._paths_by_test.get(test, ())
 
     def rest(self, number: int, count: int) -> Cargo:
         """This worker's share of the files that it has not handed out: those whose turn is ``number``."""
@@ -116,7 +124,7 @@ class StaticHalf:
                 replacements[fixture.name].update(fixture.replaces)
         return Surroundings(
             module=found.files[path].module,
-            fixtures_in_effect=found.fixtures_in_effect.get(path, {}),
+            fixtures_in_effect=found.fixtures_in_effect(path),
             fixture_replacements=replacements,
             autouse=tuple(_autouse(path, readings)),
             time_limit=self._time_limit,
@@ -127,17 +135,26 @@ class StaticHalf:
     # --- ignores that only items know (pytest.param, markers added by hooks)
 
     def _live_markers(self, path: str) -> Iterator[Placed]:
+        groups = self._collector.found.groups.get(path, ())
+        if not any(map(_is_marked, groups)):
+            return
         written = {_said(suppression) for suppression in self._reader.readings[path].suppressions}
         by_function: dict[str, list[list[Suppression]]] = defaultdict(list)
-        for item in self._collector.found.items.get(path, ()):
+        for item in (item for group in groups for item in group.items):
             marks = [_from_item(item, mark) for mark in item.iter_markers(MARKER)]
-            function = text_attribute(item.function, "__qualname__") or item.originalname
-            by_function[function].append([mark for mark in marks if _said(mark) not in written])
+            by_function[qualname_of(item)].append([mark for mark in marks if _said(mark) not in written])
         for per_item in by_function.values():
             # A finding is about the function: the ignore holds if every parameter set carries it.
             for suppression in per_item[0]:
                 if all(_said(suppression) in map(_said, others) for others in per_item):
                     yield Placed(path, suppression)
+
+
+def _is_marked(group: Group) -> bool:
+    """Whether an item of the group, or a collector around it, carries our marker."""
+    around = group.parent.iter_parents() if group.parent is not None else ()
+    lists = [node.own_markers for node in (*around, *group.items) if node.own_markers]
+    return any(mark.name == MARKER for marks in lists for mark in marks)
 
 
 def _autouse(path: str, readings: Iterable[Reading]) -> Iterator[str]:

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import functools
 import os
+import socket
+import time
 import unittest
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from typing import Any
 
 import pytest
@@ -17,9 +19,10 @@ from pytest_secaudit.careful import careful
 from pytest_secaudit.live import is_module, names_of
 from pytest_secaudit.model import Place
 from pytest_secaudit.reading import fingerprint
+from pytest_secaudit.redact import clean
 from pytest_secaudit.secrets_formats import may_hold_token
 from pytest_secaudit.stage import Cast, Casting
-from pytest_secaudit.watch import clock
+from pytest_secaudit.watch import clock, real
 from pytest_secaudit.watch.clock import Clock
 from pytest_secaudit.watch.contact import Contact
 from pytest_secaudit.watch.engine import Engine, owner_of
@@ -31,6 +34,8 @@ from pytest_secaudit.watch.record import Contacted, Noticed, Slept, Watched
 
 Node = pytest.Item | pytest.Collector
 _TEST_CASE = unittest.TestCase
+_TIME = vars(time)
+_SOCKETS = vars(socket.socket)
 
 
 class Watching:
@@ -49,14 +54,20 @@ class Watching:
         self.parts: Parts | None = None
         self.troubles: list[tuple[str, str]] = []
         self._item: pytest.Item | None = None
+        self._mine: list[Actor] = []
+        self._parent: Node | None = None
+        self._in_parts = False
+        self._taking_down = False
         self._test: Actor | None = None
         self._setup: Actor | None = None
         self._failed: set[str] = set()
         self._armed: set[Node] = set()
+        self._loaded = -1
+        self._sleep: object = None
+        self._connect: object = None
         self._owners: dict[Node, list[Actor]] = {}
         self._imports: list[Actor] = []
         self._interrupted = False
-        self._dressed = False
         self._others = True
 
     # --- conftests and test modules
@@ -95,106 +106,125 @@ class Watching:
         if actor is not None:
             self.engine.leave(actor)
 
-    # --- tests
-
-    @pytest.hookimpl(wrapper=True, tryfirst=True)
-    def pytest_runtest_setup(self, item: pytest.Item) -> Generator[None, None, None]:
-        self._test_begins(item)
-        try:
-            return (yield)
-        finally:
-            self._arm(item)
-
-    @careful
-    def _test_begins(self, item: pytest.Item) -> None:
-        self._item = item
-        self._dressed = False
-        self.clock.refresh()
-        self.contact.refresh()
-        self.loads.refresh()
-        self._failed.discard(item.nodeid)
-        self.engine.ledger.clear_stage()
-        self.engine.ledger.setting_up = True
+    # --- tests: what runs for each of them is spelt out here, without `careful`
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, None, None]:
-        self._call_begins(item)
+        try:
+            if self._taking_down:
+                self.test_is_over()
+            self._item = item
+            self._test = test = self.casting.test(item)
+            if item.parent is not self._parent:
+                self._parent_begins(item)
+            if self._failed:
+                self._failed.discard(test.id)
+            if self._others:
+                self.engine.look()
+            if self._in_parts:
+                self._set_up_begins(test, item)
+            else:
+                self._mine.append(test)
+                self.engine.ledger.body_begins(test)
+        except Exception as error:
+            self._trouble("pytest_runtest_call", error)
         try:
             return (yield)
         finally:
-            self._call_ends()
+            actor = self._setup or self._test
+            self._setup = self._test = None
+            self._taking_down = True
+            try:
+                if actor is not None:
+                    self.engine.leave(actor)
+            except Exception as error:
+                self._trouble("pytest_runtest_call", error)
 
     @careful
-    def _call_begins(self, item: pytest.Item) -> None:
-        self._test = self.casting.test(item)
-        if self._others:
-            self.engine.look()
-        if self.parts is not None and self._is_told_in_parts(item, self.parts):
-            self.parts.begin()
-            self._setup = self.casting.setup_of(self._test, item)
-            self._go_on_stage(self._setup, item)
-        else:
-            self._body_begins(item)
+    def _parent_begins(self, item: pytest.Item) -> None:
+        self._arm(item.parent)
+        self._parent = item.parent
+        self._in_parts = self._is_told_in_parts(item)
 
-    @staticmethod
-    def _is_told_in_parts(item: pytest.Item, parts: Parts) -> bool:
+    def test_is_over(self) -> None:
+        """Its clean-up is done, too: what comes now is the set-up of the next."""
+        try:
+            if self.engine.ledger.is_even and not self.engine.windows:
+                self._mine = []
+            else:
+                self._claim_mine()
+            self._item, self._taking_down = None, False
+            self.engine.ledger.set_up_begins()
+            if (
+                len(real.modules) != self._loaded
+                or _TIME.get("sleep") is not self._sleep
+                or _SOCKETS.get("connect") is not self._connect
+            ):
+                self._refresh()
+        except Exception as error:
+            self._trouble("pytest_runtest_logreport", error)
+
+    def _refresh(self) -> None:
+        """Take in what was imported, and what gevent, eventlet or pytest-socket put in the place of a tap."""
+        self.clock.refresh()
+        self.contact.refresh()
+        self.loads.refresh()
+        self._loaded = len(real.modules)
+        self._sleep, self._connect = _TIME.get("sleep"), _SOCKETS.get("connect")
+
+    def _trouble(self, hook: str, error: Exception) -> None:
+        self.troubles.append((hook, clean(f"{type(error).__name__}: {error}")))
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionfinish(self) -> None:
+        self.engine.ledger.setting_up = False  # stopped early, what is left is taken down only now
+
+    # --- unittest, where set-up and body are one call
+
+    def _is_told_in_parts(self, item: pytest.Item) -> bool:
         cls = getattr(item, "cls", None)
-        return isinstance(cls, type) and issubclass(cls, _TEST_CASE) and parts.tells(cls)
+        if self.parts is None or not isinstance(cls, type) or not issubclass(cls, _TEST_CASE):
+            return False
+        return self.parts.tells(cls)
 
-    def _go_on_stage(self, actor: Actor, item: pytest.Item) -> None:
-        self._owners.setdefault(item, []).append(actor)
-        self.engine.ledger.enter(actor)
-
-    def _body_begins(self, item: pytest.Item) -> None:
-        self.engine.ledger.setting_up = False
-        if self._test is not None:
-            self._go_on_stage(self._test, item)
-            self.engine.ledger.body_begins(self._test)
+    def _set_up_begins(self, test: Actor, item: pytest.Item) -> None:
+        if self.parts is not None:
+            self.parts.begin()
+        self._setup = self.casting.setup_of(test, item)
+        self._mine.append(self._setup)
+        self.engine.ledger.enter(self._setup)
 
     @careful
     def part_begins(self) -> None:
         """The set-up of a unittest test is done: what comes now is its body."""
-        if self._item is not None and self._setup is not None:
+        if self._setup is not None and self._test is not None:
             self.engine.leave(self._setup)
             self._setup = None
-            self._body_begins(self._item)
+            self._mine.append(self._test)
+            self.engine.ledger.body_begins(self._test)
+
+    # --- reports
 
     @careful
-    def _call_ends(self) -> None:
-        actor = self._setup or self._test
-        if actor is not None:
-            self.engine.leave(actor)
-        self._setup = self._test = None
+    def reported(self, report: pytest.TestReport) -> None:
+        """A phase of a test failed, was skipped or printed something."""
+        if report.when == "setup" and report.outcome != "passed":  # there will be no call
+            self._taking_down = True
+            self.engine.ledger.setting_up = False
+        if report.outcome == "failed" or report.sections:
+            self._hear(report)
 
-    @pytest.hookimpl(wrapper=True, tryfirst=True)
-    def pytest_runtest_teardown(self, item: pytest.Item) -> Generator[None, None, None]:
-        self._teardown_begins()
-        try:
-            return (yield)
-        finally:
-            self._claim(item)
-
-    @careful
-    def _teardown_begins(self) -> None:
-        self.engine.ledger.setting_up = False
-        if self._dressed and self._others:  # fixtures are to be taken down: what hooks did meanwhile is not theirs
-            self.engine.look()
-
-    @careful
-    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        if report.failed:
-            self._failed.add(report.nodeid)
-            self.engine.ledger.test_failed(report.nodeid)
-        self._scan(report)
-
-    def _scan(self, report: pytest.TestReport) -> None:
-        """Whether a secret stands in what the test printed, or in the text of its failure."""
-        if report.sections or report.failed:
-            owner = self._owner_of(report.nodeid)
-            for name, text in report.sections:
-                self.outputs.scan(name.lower(), text, owner)
-            if report.failed:
-                self.outputs.scan("failure text", report.longreprtext, owner)
+    def _hear(self, report: pytest.TestReport) -> None:
+        """Whether it failed, and whether a secret stands in what it printed or in the text of its failure."""
+        test, has_failed = report.nodeid, report.outcome == "failed"
+        if has_failed:
+            self._failed.add(test)
+            self.engine.ledger.test_failed(test)
+        owner = self._owner_of(test)
+        for name, text in report.sections:
+            self.outputs.scan(name.lower(), text, owner)
+        if has_failed:
+            self.outputs.scan("failure text", report.longreprtext, owner)
 
     def _owner_of(self, test: str) -> Actor:
         item = self._item
@@ -203,9 +233,11 @@ class Watching:
     @careful
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         self._others = _others_act(session.config.hook)
+        self.test_is_over()
         for item in session.items:
-            if "[" in item.nodeid and (may_hold_token(item.nodeid) or "://" in item.nodeid):
-                self.outputs.scan("test id", item.nodeid, self.casting.test(item))
+            test = item.nodeid
+            if "[" in test and (may_hold_token(test) or "://" in test):
+                self.outputs.scan("test id", test, self.casting.test(item))
 
     @careful
     def pytest_keyboard_interrupt(self) -> None:
@@ -225,17 +257,21 @@ class Watching:
 
     @careful
     def _fixture_begins(self, definition: pytest.FixtureDef[Any], request: pytest.FixtureRequest) -> Cast:
-        if self._item is not None:
-            self._arm(self._item)
         cast = self.casting.fixture(definition, request)
-        self._owners.setdefault(cast.node, []).append(cast.actor)
+        if isinstance(cast.node, pytest.Item):
+            if self._taking_down and cast.node is not self._item:
+                self.test_is_over()
+            self._item = cast.node
+            self._mine.append(cast.actor)
+        else:
+            self._arm(cast.node)
+            self._owners.setdefault(cast.node, []).append(cast.actor)
         definition.addfinalizer(lambda: self._fixture_is_down(cast))  # runs after the fixture's own
         if cast.actor.scope != "function":  # what it does must not be mixed up with what tests before it did
             self.engine.look(closely=True)
         elif self._others or self.engine.ledger.somebody_acts:
             self.engine.look()
         self.engine.ledger.enter(cast.actor)
-        self._dressed = True
         return cast
 
     @careful
@@ -247,22 +283,25 @@ class Watching:
     @careful
     def _fixture_goes(self, cast: Cast) -> None:
         if cast.actor.scope != "function":
+            if self._taking_down and cast.node is not self._item:
+                self._claim_mine()  # what the test left is not for a wider fixture to put right
             self.engine.look(closely=True)
+        elif self._others and not self.engine.ledger.somebody_acts:  # what hooks did meanwhile is not the fixture's
+            self.engine.look()
         self.engine.ledger.enter(cast.actor)
 
     @careful
     def _fixture_is_down(self, cast: Cast) -> None:
         self.engine.leave(cast.actor)
         if self.engine.ledger.setting_up:  # another parameter's turn: it ends inside the next test's set-up
-            self._owners.get(cast.node, [cast.actor]).remove(cast.actor)
+            owners = self._mine if cast.node is self._item else self._owners.get(cast.node, [cast.actor])
+            owners.remove(cast.actor)
             self.engine.close(cast.actor)
 
     # --- claims
 
-    @careful
-    def _arm(self, item: pytest.Item) -> None:
+    def _arm(self, node: Node | None) -> None:
         """Claim at the end of each scope around the test: after its finalisers, before those of the next wider one."""
-        node: pytest.Item | pytest.Collector | None = item
         while node is not None and node not in self._armed:
             try:
                 node.addfinalizer(functools.partial(self._claim, node))
@@ -273,20 +312,36 @@ class Watching:
 
     @careful
     def _claim(self, node: Node) -> None:
+        self._claim_mine()
         self._armed.discard(node)
+        self._parent = None
         owners = self._owners.pop(node, ())
-        if owners and not isinstance(node, pytest.Item):
+        if owners:
             self.engine.look(closely=True)
-        for actor in owners:
-            if not self._interrupted:
-                self.engine.close(actor, failed=actor.kind != "fixture" and node.nodeid in self._failed)
-        self.engine.close_windows()
+        self._close(owners, node)
+
+    @careful
+    def _claim_mine(self) -> None:
+        """The test is over, and so are the fixtures of its own."""
+        mine, self._mine = self._mine, []
+        if self._item is not None:
+            self._close(mine, self._item)
+
+    def _close(self, owners: Sequence[Actor], node: Node) -> None:
+        engine = self.engine
+        if not engine.ledger.is_even and not self._interrupted:
+            failed = bool(self._failed) and node.nodeid in self._failed
+            for actor in owners:
+                engine.close(actor, failed=failed and actor.kind != "fixture")
+        if engine.windows:
+            engine.close_windows()
 
     # --- what goes home
 
     @careful
     def news(self) -> Watched | None:
         """What is new since the last time; None if nothing is."""
+        self._claim_mine()
         claims = self.engine.claimed(self._sent)
         self._sent += len(claims)
         news = Watched(claims, self._slept(), self._contacts(), self._noticed())
@@ -326,7 +381,7 @@ class Watching:
             written_at=one.site.written_at or place,
             owner=owner_of(one.actor if isinstance(one.actor, Actor) else OUTSIDE),
             calls=one.calls,
-            seconds=round(one.seconds, 6),
+            seconds=round(one.waited, 6),
             kind=one.kind,
             identity=fingerprint(place.path, one.site.function, self.engine.source_line(place)),
             function=one.site.function,
@@ -354,6 +409,7 @@ class Watching:
     @careful
     def finish(self) -> None:
         """The session is over: imports claim last."""
+        self._claim_mine()
         if not self._interrupted:
             for actor in self._imports:
                 self.engine.close(actor)

@@ -44,6 +44,13 @@ class WorkerAudit:
         return report
 
     @careful
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if self.outfit is not None:
+            self.outfit.hooks.reported(report)
+            if report.when == "teardown":
+                self.outfit.hooks.test_is_over()
+
+    @careful
     def _load(self, report: pytest.TestReport, item: pytest.Item) -> None:
         cargo = self.static.cargo_of(item.nodeid)
         watched = self.outfit.news() if self.outfit is not None and report.when == "teardown" else None

@@ -65,6 +65,8 @@ def test_fingerprint_holds_neither_owner_nor_line_nor_value() -> None:
     ("code", "one", "another"),
     [
         ("PSA111", "sys.path['/tmp/tmpab12cd_x/lib']", "sys.path['/tmp/tmpzz99qq_y/lib']"),
+        ("PSA604", "<tmp>/shop01fszistcart", "<tmp>/shop9_bzq1aacart"),
+        ("PSA111", "sys.path['<tmp>/pytest-of-me/pytest-3/a']", "sys.path['<tmp>/pytest-of-you/pytest-14/a']"),
         ("PSA111", "sys.path['/tmp/pytest-of-me/pytest-3/test_a0']", "sys.path['/tmp/pytest-of-me/pytest-41/test_a0']"),
         ("PSA103", "signal X at 0x7f01", "signal X at 0x9e22"),
         ("PSA604", "listening socket on 127.0.0.1:4711", "listening socket on 127.0.0.1:999"),
@@ -140,6 +142,17 @@ def test_short_sleeps_and_those_of_product_code_are_info() -> None:
     for slept in (replace(SLEPT, seconds=0.005), product):
         (finding,) = findings_of_acts(Watched(slept=(slept,)), CHECKS, None)
         assert finding.severity is INFO
+
+
+def test_sleeps_of_the_same_words_at_two_lines_are_told_apart() -> None:
+    lines = [replace(SLEPT, place=Place("tests/test_a.py", line), under_mock=True) for line in (9, 4, 6)]
+    for code in ("PSA701", "PSA801"):
+        by_line = {
+            f.line: f.fingerprint for f in findings_of_acts(Watched(slept=tuple(lines)), CHECKS, None) if f.code == code
+        }
+        assert len(set(by_line.values())) == 3
+        (alone,) = (f for f in findings_of_acts(Watched(slept=(lines[1],)), CHECKS, None) if f.code == code)
+        assert by_line[4] == alone.fingerprint
 
 
 def test_sleeps_in_threads_are_shown_apart() -> None:
@@ -237,6 +250,18 @@ def test_rules_and_run_call_places_alike() -> None:
     assert run_subject("os.getcwd()") == "the working directory"
     assert run_subject("signal.getsignal(signal.SIGALRM)") == "signal SIGALRM"
     assert run_subject("os.environ['TZ']") == "os.environ['TZ']"
+
+
+def test_a_limit_that_was_read_is_whichever_the_run_knows() -> None:
+    read = replace(READ, code="PSA103", subject="resource.getrlimit()")
+    claim = replace(CLAIM, code="PSA103", area="limits", subject="the resource limit RLIMIT_CORE")
+    (finding,) = join([read], [only(claim)], ON, PASSED, ()).findings
+    assert (finding.evidence, finding.subject) == ("confirmed", "the resource limit RLIMIT_CORE")
+    elsewhere = replace(claim, area="umask", subject="the umask")
+    watched = Watched(watchers={"limits": "on"})
+    result = join([read], [only(elsewhere)], watched, PASSED, ())
+    assert [finding.subject for finding in result.findings] == ["the umask"]
+    assert [finding.subject for finding in result.cleared] == ["resource.getrlimit()"]
 
 
 # --- on the way home

@@ -374,6 +374,8 @@ def item(path, function, *, cls=None, made=None, fixtures=(), kind=Item):
         "name": "test_it",
         "originalname": "test_it",
         "function": function,
+        "obj": function,
+        "parent": None,
         "cls": cls,
         "nodeid": f"{path.name}::test_it",
         "fixturenames": [definition.argname for definition in fixtures],
@@ -407,7 +409,7 @@ def collector(root: Path) -> Collector:
 def files_of(root: Path, *args, **kwargs) -> list[str]:
     mine = collector(root)
     mine.add([item(root / "test_a.py", *args, **kwargs)])
-    assert mine.found.of_item["test_a.py::test_it"][0] == "test_a.py"
+    assert mine.found.paths_by_test()["test_a.py::test_it"][0] == "test_a.py"
     assert not mine.found.not_audited
     return list(mine.found.files)
 
@@ -551,8 +553,8 @@ def test_a_fixture_and_a_test_function_from_a_helper_have_their_file_read(root):
     assert files_of(root, plain, made=made(), fixtures=[fixture(thing)]) == ["test_a.py", "helpers.py"]
     mine = collector(root)
     mine.add([item(root / "test_a.py", thing, made=made())])
-    assert mine.found.of_item["test_a.py::test_it"] == ("test_a.py", "helpers.py")
-    assert set(mine.found.items) == {"helpers.py"}
+    assert mine.found.paths_by_test()["test_a.py::test_it"] == ("test_a.py", "helpers.py")
+    assert set(mine.found.groups) == {"helpers.py"}
 
 
 def test_an_item_that_raises_is_set_aside_and_the_others_are_taken(root):

@@ -54,7 +54,7 @@ MAY_IMPORT = {
     "static": {"carrying", "collected", "live", "model", "policy", "reader", "reading", "suppressions"},
     "testside": {"collected", "live"},
     "stage": {"collected", "watch"},
-    "watching": {"careful", "live", "model", "reading", "secrets_formats", "stage", "watch"},
+    "watching": {"careful", "live", "model", "reading", "redact", "secrets_formats", "stage", "watch"},
     "outfit": {"collected", "reading", "redact", "stage", "testside", "watch", "watching"},
     "options": {"checks", "settings", "watch"},
     "explain": {"catalogue", "checks", "model"},

@@ -276,6 +276,47 @@ def test_unittest_set_ups_bodies_and_cleanups(pytester: pytest.Pytester) -> None
     ]
 
 
+def test_a_set_up_inherited_from_an_installed_package_is_placed_at_the_class(
+    pytester: pytest.Pytester, tmp_path: Path
+) -> None:
+    package = tmp_path / "site-packages" / "framework.py"
+    package.parent.mkdir()
+    package.write_text(
+        textwrap.dedent(
+            """
+            import os
+            import unittest
+
+            class Base(unittest.TestCase):
+                @classmethod
+                def setUpClass(cls):
+                    os.environ["LEFT_C"] = "1"
+
+                def setUp(self):
+                    os.environ["LEFT_S"] = "1"
+            """
+        )
+    )
+    pytester.makeini(f"[pytest]\npythonpath = {package.parent}\n")
+    module(
+        pytester,
+        """
+        import framework
+
+        class Mixin:
+            def test_it(self): pass
+
+        @(lambda cls: cls)
+        class TestInherited(Mixin, framework.Base):
+            pass
+        """,
+    )
+    assert left(audit(pytester)) == [
+        environ("C", "setup", "test_it.py::TestInherited::setUpClass", "class", 7),
+        environ("S", "setup", "test_it.py::TestInherited::setUp", "function", 7),
+    ]
+
+
 def test_state_that_every_set_up_makes_anew_is_silent(pytester: pytest.Pytester) -> None:
     module(
         pytester,
@@ -383,6 +424,30 @@ def test_one_who_repairs_is_not_blamed(pytester: pytest.Pytester) -> None:
         """,
     )
     assert left(audit(pytester)) == [environ("A", "test", "test_it.py::test_a", "function", 3)]
+
+
+def test_what_a_wider_fixture_repaired_is_for_good_once_it_is_over(pytester: pytest.Pytester) -> None:
+    module(
+        pytester,
+        """
+        import os
+        import pytest
+
+        @pytest.fixture(scope="module")
+        def around():
+            yield
+            os.environ.pop("LEFT_B", None)
+
+        @pytest.fixture(scope="module")
+        def sets(around):
+            os.environ["LEFT_B"] = "1"
+
+        def test_a(sets): pass
+        """,
+        "test_1",
+    )
+    module(pytester, "import os\ndef test_b(): os.environ['LEFT_B'] = '1'\ndef test_c(): pass\n", "test_2")
+    assert environ("B", "test", "test_2.py::test_b", "function", 2) in left(audit(pytester))
 
 
 def test_import_time_changes(pytester: pytest.Pytester) -> None:
@@ -589,3 +654,54 @@ def test_process_is_left_as_it_was(pytester: pytest.Pytester) -> None:
     )
     result = pytester.runpytest_subprocess("-s", "--secaudit")
     result.stdout.fnmatch_lines(["*WHILE sleep putenv*", "AFTER ."])
+
+
+def test_a_task_that_is_cancelled_while_it_sleeps_was_not_waited_for(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(shop="import asyncio\nasync def ping():\n    while True:\n        await asyncio.sleep(5)\n")
+    module(
+        pytester,
+        """
+        import asyncio
+        import shop
+
+        def test_it():
+            async def main():
+                beat = asyncio.create_task(shop.ping())
+                done = asyncio.Event()
+                asyncio.get_running_loop().call_later(0.2, done.set)
+                await done.wait()
+                beat.cancel()
+            asyncio.run(main())
+        """,
+    )
+    data = audit(pytester)
+    assert [(f["code"], f["severity"], f["detail"]["seconds"]) for f in data["findings"]] == [("PSA701", "info", 0)]
+    assert data["sleep"]["total_s"] == 0
+    assert [site["seconds"] for site in data["sleep"]["sites"]] == [0]
+
+
+def test_a_comment_explains_a_sleep_that_only_the_run_can_see(pytester: pytest.Pytester) -> None:
+    module(
+        pytester,
+        """
+        import time
+
+        def call(function):
+            function()
+
+        def test_it():
+            def later():
+                time.sleep(0.02)
+            def late():
+                # a small delay, so that the other comes first
+                time.sleep(0.02)
+            call(late)
+            call(later)
+        """,
+    )
+    sleeps = [finding for finding in audit(pytester)["findings"] if finding["code"] == "PSA701"]
+    said = "10: a small delay, so that the other comes first"
+    assert sorted((f["line"], f["severity"], f["acknowledged"]) for f in sleeps) == [
+        (8, "advisory", None),
+        (11, "info", said),
+    ]

@@ -795,7 +795,6 @@ _SYSTEM = (
         old="old = resource.getrlimit(resource.RLIMIT_NOFILE)",
         also="module fixture",
         platforms=_POSIX,
-        xfail=dict.fromkeys(("bad", "also"), "it is named RLIMIT_OFILE, BSD's old word for the same number"),
     ),
     state(
         "locale",

@@ -7,6 +7,10 @@ Instead: `join` it with a time-out in a `finally` or a registered clean-up (`can
 use an executor in a `with` block.
 
 A daemon thread is *info*: it at least cannot keep the process alive.
+
+A run sees each thread that is started, timers included, and names it if it still runs when the scope of whoever started
+it is over; one that is about to end is given a moment. Silent: workers of executors and pools, and threads that a
+library keeps in the background. Of processes, and of what the run sees of them, PSA603 tells.
 """
 
 from __future__ import annotations

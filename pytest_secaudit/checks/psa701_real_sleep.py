@@ -7,6 +7,12 @@ Instead: wait for the event itself with a time-out, or hand the code a clock tha
 
 A comment or docstring that explains the wait is respected: the finding becomes *info* and quotes it as
 acknowledged.
+
+A run measures the time that really passed, in `time.sleep` and in the sleeps of asyncio, trio, anyio, gevent and
+eventlet, also of the code that a test calls; there it names the line of the test that led to it. What adds up to less
+than 10 ms at a line of the tests, or to less than 100 ms in other code, is *info*. Silent: a sleep that is patched or
+asks for less than a millisecond, waiting for an event, a lock, a queue or a program, and what sleeps in another thread,
+unless it was read here. A task that is cancelled while it sleeps was waited for by nobody: that time does not count.
 """
 
 from __future__ import annotations
@@ -15,7 +21,7 @@ import ast
 import re
 from collections.abc import Iterator
 
-from pytest_secaudit.model import ADVISORY, INFO, Check, Hit, Question
+from pytest_secaudit.model import ADVISORY, INFO, Check, Hit, Question, Suspicion
 from pytest_secaudit.source import Role, Scope, TestModule, dotted_name, parameter_names, terminal_name
 from pytest_secaudit.source.acknowledgement import acknowledgement
 from pytest_secaudit.source.mocks import names_used_as_stand_in, replacements, resolved_target
@@ -309,17 +315,23 @@ _CUTS_SHORT = re.compile(r"raises|timeout|fail_after|move_on|wait_for|cancel", r
 _TASK_GROUP = re.compile(r"task_?group|nursery", re.IGNORECASE)
 
 
-def rule(module: TestModule) -> Iterator[Hit]:
+def rule(module: TestModule) -> Iterator[Hit | Suspicion]:
     candidates = list(sleeps(module))
     if not candidates or _module_replaces_sleep(module):
         return
     stand_ins = names_used_as_stand_in(module)
     for sleep in candidates:
-        if not _on_the_tests_path(module, sleep.scope, stand_ins) or sleep.parametrised:
-            continue
-        is_fake = sleep.is_throttle and sleep.scope in stand_ins
-        if not is_fake and _elapses(module, sleep) and not is_never_called(module, sleep.scope):
+        if _is_suspected(module, sleep, stand_ins):
             yield _hit(module, sleep)
+        elif said := acknowledgement(module, sleep.scope, sleep.call):
+            yield Suspicion(sleep.call, "", "slept", said)  # if it does sleep, the author has said why
+
+
+def _is_suspected(module: TestModule, sleep: Sleep, stand_ins: set[Scope]) -> bool:
+    if not _on_the_tests_path(module, sleep.scope, stand_ins) or sleep.parametrised:
+        return False
+    is_fake = sleep.is_throttle and sleep.scope in stand_ins
+    return not is_fake and _elapses(module, sleep) and not is_never_called(module, sleep.scope)
 
 
 def _hit(module: TestModule, sleep: Sleep) -> Hit:

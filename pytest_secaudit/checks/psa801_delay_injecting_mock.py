@@ -9,6 +9,10 @@ Instead: let the replacement wait for an event that the other side sets, with a 
 the order is forced and not hoped for.
 
 A fake that sleeps for a moment and then raises only keeps its caller from spinning: *info*.
+
+A run measures how long each replacement delayed its callers, and whether two delays really overlapped. By itself it
+finds functions of the tests that sleep when a mock calls them. Silent there: a function that the product calls though
+no mock stands between them, unless its being put in place was read; and a sleep that is itself patched.
 """
 
 from __future__ import annotations

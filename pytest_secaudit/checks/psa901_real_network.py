@@ -12,7 +12,8 @@ service says so: `# secaudit: ignore[PSA901] why`.
 
 This machine is no contact: loopback, the names that stand for it, Unix sockets, socket pairs. Nor is a datagram socket
 that is connected and sends nothing, which is how one asks for one's own address, or an address that needs no look-up.
-Only Python's own sockets (gevent's and eventlet's too) are heard: what a C library or another program sends is not.
+Only Python's own sockets (gevent's and eventlet's too) are heard: what a C library or another program sends is not. A
+call that is patched, or stopped before it comes to the socket, reaches nobody.
 """
 
 from __future__ import annotations

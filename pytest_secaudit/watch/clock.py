@@ -7,6 +7,7 @@ nothing. More than was asked for is never counted either: then others were runni
 
 from __future__ import annotations
 
+import re
 import time
 import types
 from collections import deque
@@ -44,7 +45,8 @@ _KINDS = ("sleep", *_COROUTINES, "gevent", "eventlet")
 _TIME = vars(time)
 _MOCKS = ("unittest.mock", "mock.mock")
 #: They sleep while they poll for what the caller waits for: that is waiting for an event.
-_POLLS = ("subprocess",)
+_POLLS = ("subprocess", "eventlet.green.subprocess")
+_INSTALLED = re.compile(r"[\\/](?:site|dist)-packages[\\/]", re.IGNORECASE)
 _NO_LIMIT = float("inf")
 _MAX_DEPTH = 500
 _MAX_DELAYS = 1000
@@ -81,6 +83,11 @@ class Slept:
     seconds_cut: float
     began: float
     ended: float
+
+    @property
+    def waited(self) -> float:
+        """The seconds that somebody waited for: a task that is cancelled costs nobody its sleep."""
+        return self.seconds if self.kind == "sleep" else self.seconds - self.seconds_cut
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +160,8 @@ class Clock:
         except AttributeError:
             return
         kind = _kind_of(original_of(found))
+        if module is time and kind not in self._arounds and _is_of_a_library(original_of(found)):
+            kind = "sleep"
         if kind in self._arounds:
             self._taps.put(module, "sleep", self._arounds[kind])
 
@@ -325,18 +334,25 @@ _ASLEEP = _code_of(_asleep)
 
 
 def _asked(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> float:
-    """How many seconds; no limit where it is no plain number."""
+    """How many seconds; no limit where it is no plain number, none where it is for ever: that waits for its end."""
     asked = args[0] if args else kwargs.get("seconds", kwargs.get("delay", 0))
     kind = type(asked)
-    if kind in (float, int, bool):
-        return asked  # type: ignore[no-any-return]
-    return float.__float__(asked) if issubclass(kind, float) else _NO_LIMIT  # numpy's is one
+    if kind not in (float, int, bool):
+        if not issubclass(kind, float):
+            return _NO_LIMIT
+        asked = float.__float__(asked)  # numpy's is one
+    return 0.0 if asked == _NO_LIMIT else asked  # anyio.sleep_forever asks for infinity
 
 
 def _kind_of(function: object) -> str:
     if type(function) is types.BuiltinFunctionType:
         return "sleep"
     return (function.__module__ or "").partition(".")[0] if type(function) is types.FunctionType else ""
+
+
+def _is_of_a_library(function: object) -> bool:
+    """Whether an installed library put a function of its own there, as os-brick does: what it wraps nobody can tap."""
+    return type(function) is types.FunctionType and _INSTALLED.search(function.__code__.co_filename) is not None
 
 
 def _is_mock(frame: FrameType) -> bool:

@@ -6,13 +6,17 @@ what happens there ends with it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterable, Sequence
+import functools
+from collections import defaultdict
+from collections.abc import Callable, Container, Sequence
 from dataclasses import replace
+from typing import Any
 
 from pytest_secaudit.model import Owner, Place
 from pytest_secaudit.redact import clean
 from pytest_secaudit.watch import real
 from pytest_secaudit.watch.areas.threads import Threads
+from pytest_secaudit.watch.eyes import Eyes, Looks
 from pytest_secaudit.watch.ledger import Actor, Claim, Ledger
 from pytest_secaudit.watch.record import Claimed
 from pytest_secaudit.watch.state import Area, Change, Site
@@ -23,14 +27,8 @@ MAX_NAMED = 20
 #: How many close looks every run has, the share of the tests' time that they may take from then on, and how many
 #: seconds of it may be saved up.
 FREE_LOOKS = 100
-SHARE = 0.01
+SHARE = 0.005
 MOST_CREDIT = 0.01
-
-Look = Callable[[], Iterable[Change]]
-
-
-#: How to look at which area, in order.
-Eyes = dict[Look, Area]
 
 
 class Engine:
@@ -59,31 +57,25 @@ class Engine:
         self.starter_of: Callable[[int], object] = _nobody
         self._pid = real.getpid()
         self._said: dict[int, tuple[str, str, str]] = {}
-        self._quick: Eyes = {}
-        self._close: Eyes = {}
         self.exact = exact
         self._free = FREE_LOOKS
         self._credit = 0.0
-        self._earned_at = real.perf_counter()
+        self._earned_at = self._looked_at = real.perf_counter()
         self._price = 0.0
         self._unwatched: list[Actor] = []
-        self._windows: list[Actor] = []
-        self._use(area for area in areas if area.name not in self.off)
-
-    def _use(self, areas: Iterable[Area]) -> None:
-        areas = tuple(areas)
-        self._quick = {area.look: area for area in areas if not getattr(area, "seldom", False)}
-        self._close = {area.look: area for area in areas if getattr(area, "seldom", False)}
-        self._close |= {area.look_closely: area for area in areas if hasattr(area, "look_closely")}
+        self.windows: list[Actor] = []
+        self._eyes = Eyes([area for area in areas if area.name not in self.off])
 
     # --- looking
 
     def look(self, *, closely: bool = False) -> None:
         """What changed since the last look was done by whoever is on stage."""
-        if self._pid != real.getpid():
-            return
         began = real.perf_counter()
-        self._look_with(self._quick)
+        self._look_with(self._eyes.always)
+        woken = self._eyes.woken()
+        if woken:
+            self._look_with(woken)
+            self._eyes.close_again()
         now = real.perf_counter()
         if closely:
             self._look_closely()
@@ -92,60 +84,71 @@ class Engine:
             self._credit = max(0.0, self._credit - (later - now))
             now = later
         self.seconds += now - began
+        self._looked_at = now
 
     def _look_closely(self) -> None:
         """Where nobody looked closely at those before, it may have been any of them."""
-        if not self._unwatched:
-            self._look_with(self._close)
-            return
-        window = self._window(self._unwatched, self.ledger.acting)
-        self._unwatched = []
-        self.ledger.enter(window)
-        self._look_with(self._close)
-        self.ledger.leave(window)
-        if self.ledger.owes(window):
-            self._windows.append(window)
+        window = None
+        if self._unwatched:
+            window = self._window(self._unwatched, self.ledger.acting)
+            self._unwatched = []
+            self.ledger.enter(window)
+        if self._look_with(self._eyes.close):
+            self._eyes.close_again()
+        if window is not None:
+            self.ledger.leave(window)
+            if self.ledger.owes(window):
+                self.windows.append(window)
 
     def _window(self, before: Sequence[Actor], last: Actor) -> Actor:
-        everybody = [*before, *([last] if last.kind != "outside" else [])]
-        first, last = everybody[0], everybody[-1]
-        if first == last:
-            return first
-        return replace(
-            last, kind="window", id=f"{first.id} ... {last.id}", ids=tuple(actor.id for actor in everybody[:MAX_NAMED])
+        everybody = dict.fromkeys([*before, *([last] if last.kind != "outside" else [])])
+        if len(everybody) == 1:
+            return next(iter(everybody))
+        tests = [actor for actor in everybody if actor.kind == "test"]
+        named = tests or [actor for actor in everybody if actor.plugin is None] or list(everybody)
+        first, last = named[0], named[-1]
+        ids = tuple(dict.fromkeys(actor.id for actor in everybody))[:MAX_NAMED]
+        return last._replace(
+            kind="window", id=first.id if first.id == last.id else f"{first.id} ... {last.id}", ids=ids
         )
 
     def _can_afford(self) -> bool:
         """A closer look may take a small share of the time that the tests take; the first ones are free."""
-        now = real.perf_counter()
-        self._credit = min(MOST_CREDIT, self._credit + (now - self._earned_at) * SHARE)
-        self._earned_at = now
-        self._free -= 1
-        return self.exact or self._free >= 0 or self._credit > self._price
+        if self.exact or self._free > 0:
+            self._free -= 1
+            return True
+        self._credit += (self._looked_at - self._earned_at) * SHARE
+        self._earned_at = self._looked_at
+        self._credit = min(self._credit, MOST_CREDIT)
+        return self._credit > self._price
 
-    def _look_with(self, eyes: Eyes) -> None:
-        looked = None
+    def _look_with(self, looks: Looks) -> bool:
+        """Whether anything was found."""
+        looked, has_found = None, False
         try:
-            for looked in eyes:
+            for looked in looks:
                 found = looked()
                 if found:
-                    self.ledger.note(eyes[looked].name, found)
+                    has_found = True
+                    self.ledger.note(looks[looked].name, found)
         except Exception as error:
             if looked is not None:
-                rest = list(eyes)[list(eyes).index(looked) + 1 :]
-                self.switch_off(eyes[looked], error)
-                self._look_with({look: eyes[look] for look in rest})
+                rest = list(looks)[list(looks).index(looked) + 1 :]
+                self.switch_off(looks[looked], error)
+                self._look_with({look: looks[look] for look in rest})
+                return True
+        return has_found
 
     def switch_off(self, area: Area, error: Exception) -> None:
         """A watcher failed: the report says so, the others go on."""
         self.off[area.name] = clean(f"it failed: {type(error).__name__}: {error}")[:200]
-        self._quick = {look: one for look, one in self._quick.items() if one is not area}
-        self._close = {look: one for look, one in self._close.items() if one is not area}
+        self._eyes = self._eyes.without(area)
 
     @property
     def watchers(self) -> dict[str, str]:
         """Each watcher: ``on``, or ``off`` and why."""
-        return {name: f"off: {self.off[name]}" if name in self.off else "on" for name in self.areas}
+        off = {name: self.off.get(name) or area.off for name, area in self.areas.items()}
+        return {name: f"off: {why}" if why else "on" for name, why in off.items()}
 
     # --- the stage
 
@@ -184,8 +187,8 @@ class Engine:
 
     def close_windows(self) -> None:
         """The tests of which nobody knows which it was are over."""
-        while self._windows:
-            self.close(self._windows.pop())
+        while self.windows:
+            self.close(self.windows.pop())
 
     def close(self, actor: Actor, *, failed: bool = False) -> None:
         """The actor's scope is over: what it still owes, after a moment of grace, is claimed.
@@ -193,11 +196,11 @@ class Engine:
         Of an import only what a test-side file itself wrote is claimed: what a dependency sets up when it is first
         imported is no leak of whoever imports it first.
         """
-        if not self.ledger.owes(actor):
+        if not self.ledger.owes(actor) or self._pid != real.getpid():
+            self.ledger.over(actor)
             return
         began = real.perf_counter()
-        for name in self.ledger.areas_owed(actor):
-            self._careful(self.areas[name], self.areas[name].settle)
+        self._settle(actor)
         self.look(closely=True)
         for name, change in self.ledger.owed(actor):
             located = self._located(actor, name, change)
@@ -208,6 +211,16 @@ class Engine:
         for claim in self.ledger.close(actor, failed=failed):
             self._describe(claim)
         self.seconds += real.perf_counter() - began
+
+    def _settle(self, actor: Actor) -> None:
+        """Nobody waits for what others owe: it may last as long as the run."""
+        owed: defaultdict[str, set[str]] = defaultdict(set)
+        for name, change in self.ledger.owed(actor):
+            owed[name].add(change.key)
+        for name, keys in owed.items():
+            area: Any = self.areas[name]
+            settle = functools.partial(area.settle, keys) if getattr(area, "settles_by_key", False) else area.settle
+            self._careful(area, settle)
 
     def _is_lasting(self, area: Area, change: Change) -> bool:
         """Whether what was changed is still there for others to see."""
@@ -259,7 +272,7 @@ class Engine:
         """The run is over."""
         for area in self.areas.values():
             self._careful(area, area.stop)
-        self._use(())
+        self._eyes = Eyes(())
 
     # --- what goes home
 

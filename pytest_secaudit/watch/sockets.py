@@ -47,10 +47,13 @@ class Sockets:
 
     # --- names
 
-    def looked_up(self, host: Any, port: Any = None, *_: object, **__: object) -> str | None:
-        """`getaddrinfo` and those who only want a name; what is a number already is not looked up."""
+    def looked_up(self, host: Any, port: Any = None, *rest: Any, **named: Any) -> str | None:
+        """`getaddrinfo` and those who only want a name; what is a number, or has to be one, is not looked up."""
         name = addresses.text(host)
-        if name is None or addresses.numeric(name) is not None or not addresses.is_far(name):
+        flags = rest[3] if len(rest) > 3 else named.get("flags", 0)  # after family, type and proto
+        if name is None or flags & socket.AI_NUMERICHOST:
+            return None
+        if addresses.numeric(name) is not None or not addresses.is_far(name):
             return None
         return addresses.shown(name, int(port) if type(port) is str and port.isdecimal() else port)
 

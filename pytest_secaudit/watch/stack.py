@@ -1,9 +1,9 @@
 """Which line wrote: the frames of a stack that matter.
 
 Two lines are wanted. The exact one that wrote, wherever it is, but not in the machinery that everybody's write passes
-through (the standard library, pytest and what runs tests for it, this package, and code without a source file of its
-own). And the place to edit: the innermost frame in a test module, conftest or test helper under the rootdir, or in a
-doctest.
+through (the standard library, pytest and what runs tests for it, this package, what wraps everybody's blocking calls,
+and code without a source file of its own). And the place to edit: the innermost frame in a test module, conftest or
+test helper under the rootdir, or in a doctest.
 """
 
 from __future__ import annotations
@@ -24,7 +24,9 @@ from pytest_secaudit.watch.state import Site
 Kind = Literal["machinery", "test", "other"]
 
 _PYTEST = ("_pytest", "pytest", "pluggy", "pytest_mock")
-_MACHINERY = (*_PYTEST, "execnet", "fixtures", "hypothesis", "mock", "pytest_asyncio", "testtools", "xdist")
+_MACHINERY = (
+    *_PYTEST, "blockbuster", "execnet", "fixtures", "hypothesis", "mock", "pytest_asyncio", "testtools", "xdist",
+)  # fmt: skip
 
 
 def _folders(*paths: str) -> tuple[str, ...]:

@@ -113,7 +113,10 @@ class Area(Protocol):
         """One line that names the user's own code: ``monkeypatch.setenv("TZ", ...)``."""
 
     def settle(self) -> None:
-        """Before a claim: give what is about to end by itself (a thread, a process) a moment, if anything is left."""
+        """Before a claim: give what is about to end by itself (a thread, a process) a moment, if anything is left.
+
+        An area with a true ``settles_by_key`` is handed the keys of the changes that are to be claimed.
+        """
 
     def stop(self) -> None:
         """The run is over."""

@@ -13,7 +13,8 @@ What differs all the same: ``is`` against a reference taken before; ``type()`` o
 always said) and with it ``mock.Mock(spec=...)``'s ``isinstance``; a C method that is listened to on a Python class is a
 plain function (``inspect.isfunction``); a builtin found in another module than its ``__module__`` says (``os.system`` of
 ``posix``) pickles to the same object in more bytes; a warning with ``stacklevel=2`` or more that a tapped Python function
-gives by itself names our line. Of those we tap only ``subprocess.Popen`` has one, under ``-X warn_default_encoding``.
+gives by itself names our line. Of those we tap only ``subprocess.Popen`` has one, under ``-X warn_default_encoding``, and
+``pytest.MonkeyPatch.syspath_prepend``, of a package that ``pkg_resources`` was told of. On Python 3.10 a traceback that the program itself prints shows our frames; pytest and unittest leave them out.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ from __future__ import annotations
 import copy
 import functools
 import inspect
+import itertools
+import os
 import sys
 import types
 import weakref
@@ -33,20 +36,24 @@ __unittest = True
 #: Called in place of the original: ``around(original, args, kwargs)`` calls it and returns what it returned.
 Around = Callable[[Callable[..., Any], tuple[Any, ...], Mapping[str, Any]], Any]
 
+_OURS: Final = os.path.dirname(__file__) + os.sep
 _MISSING: Final = object()
+_serials = itertools.count()
 _COPIED = ("__name__", "__qualname__", "__doc__", "__module__", "__self__", "__func__", "__text_signature__")
 
 
 class _Heard:
-    """Who listens to one tap: the listeners of each run, the newest run last.
+    """Who listens to one tap: the listeners of each run, of which only those of the newest run hear.
 
     Attributes:
-        call: what a call of the tap calls.
+        around: the first listener.
+        inner: what it gets as the original: the next listener, or the original itself.
     """
 
     def __init__(self, original: Callable[..., Any]) -> None:
         self.original = original
-        self.call = original
+        self.around: Around = _only_call
+        self.inner = original
         self.places: list[tuple[Any, str, object]] = []
         self._runs: dict[Taps, list[Around]] = {}
 
@@ -63,10 +70,28 @@ class _Heard:
         return not self._runs
 
     def _compose(self) -> None:
-        call = self.original
-        for around in reversed(next(reversed(self._runs.values()), [])):
-            call = functools.partial(_pass, around, call)
-        self.call = call
+        newest = max(self._runs, key=lambda run: run.serial, default=None)
+        self.around, *others = self._runs[newest] if newest is not None else [_only_call]
+        self.inner = self.original
+        for around in reversed(others):
+            self.inner = functools.partial(_pass, around, self.inner)
+
+
+def _leave_us_out() -> None:
+    """Take our frames, the outermost so far, out of the traceback of what is being handled: a program may print it.
+
+    A bare ``raise`` adds none (before Python 3.11 it does not heed the change).
+    """
+    _, error, traceback = sys.exc_info()
+    while traceback is not None and traceback.tb_frame.f_code.co_filename.startswith(_OURS):
+        traceback = traceback.tb_next
+    if error is not None:
+        BaseException.with_traceback(error, traceback)  # its class may have a __setattr__ of its own
+
+
+def _only_call(original: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+    __tracebackhide__ = True
+    return original(*args, **kwargs)
 
 
 def _pass(around: Around, inner: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
@@ -86,7 +111,12 @@ class BuiltinTap:
 
     def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
         __tracebackhide__ = True
-        return self.heard.call(*args, **kwargs)
+        heard = self.heard
+        try:
+            return heard.around(heard.inner, args, kwargs)
+        except BaseException:
+            _leave_us_out()
+            raise
 
     @property  # type: ignore[misc]  # for isinstance and `inspect`; type() tells the truth
     def __class__(self) -> Any:
@@ -135,14 +165,22 @@ def _function_tap(original: Callable[..., Any], holder: Any) -> types.FunctionTy
         @functools.wraps(original)
         async def tapped(*args: Any, **kwargs: Any) -> Any:
             __tracebackhide__ = True
-            return await heard.call(*args, **kwargs)
+            try:
+                return await heard.around(heard.inner, args, kwargs)
+            except BaseException:
+                _leave_us_out()
+                raise
 
     else:
 
         @functools.wraps(original)
         def tapped(*args: Any, **kwargs: Any) -> Any:
             __tracebackhide__ = True
-            return heard.call(*args, **kwargs)
+            try:
+                return heard.around(heard.inner, args, kwargs)
+            except BaseException:
+                _leave_us_out()
+                raise
 
     if not hasattr(original, "__module__"):  # a method in C
         tapped.__module__ = getattr(holder, "__module__", None) or holder.__name__
@@ -183,9 +221,14 @@ def original_of(found: object) -> object:
 
 
 class Taps:
-    """The taps of one run, to be taken back together."""
+    """The taps of one run, to be taken back together.
+
+    Attributes:
+        serial: its number among the runs of this process.
+    """
 
     def __init__(self) -> None:
+        self.serial = next(_serials)
         self._taps: dict[tuple[int, Around], Any] = {}
 
     def put(self, holder: Any, name: str, around: Around) -> bool:

@@ -1,13 +1,13 @@
 """The line that wrote, found by reading: the one statement of the owner that can have changed the thing.
 
-For what is seen only afterwards (a signal handler, a logger's level). Several candidates, or none (a helper wrote),
-and the line stays unknown.
+For what is seen only afterwards (``sys.argv``, a builtin). Helpers of the same file that the owner calls count as its
+own. Several candidates, or none (code elsewhere wrote), and the line stays unknown.
 """
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 #: Area -> names that are called, assigned or deleted when it changes.
 _WRITERS: Mapping[str, frozenset[str]] = {
@@ -67,7 +67,7 @@ def writing_line(text: str, first: int, area: str, subject: str) -> int | None:
     words = _words(area, subject)
     if owner is None or not words:
         return None
-    lines = sorted({node.lineno for node in _own_writes(owner, words)})
+    lines = sorted({node.lineno for one in _with_helpers(tree, owner) for node in _own_writes(one, words)})
     return lines[0] if len(lines) == 1 else None
 
 
@@ -90,14 +90,45 @@ def _function_at(tree: ast.Module, first: int) -> ast.AST | None:
     return None
 
 
-def _own_writes(owner: ast.AST, words: frozenset[str]) -> Iterator[ast.expr | ast.stmt]:
-    """Calls, assignments and deletions of such a name; at a module's own level, not those inside its functions."""
+def _with_helpers(tree: ast.Module, owner: ast.AST) -> list[ast.AST]:
+    """The owner, and the functions and methods of its file that it calls, and those that they call."""
+    functions = _by_name(tree.body)
+    methods = _by_name(node for cls in tree.body if isinstance(cls, ast.ClassDef) for node in cls.body)
+    reached = [owner]
+    for one in reached:  # it grows meanwhile
+        for node in _own_nodes(one):
+            called = node.func if isinstance(node, ast.Call) else None
+            helper = functions.get(called.id) if isinstance(called, ast.Name) else None
+            if isinstance(called, ast.Attribute) and isinstance(called.value, ast.Name):
+                helper = methods.get(called.attr) if called.value.id in ("self", "cls") else None
+            if helper is not None and helper not in reached:
+                reached.append(helper)
+    return reached
+
+
+def _by_name(body: Iterable[ast.stmt]) -> dict[str, ast.AST | None]:
+    """The functions of these statements; None for a name that several have."""
+    found: dict[str, ast.AST | None] = {}
+    for node in body:
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            found[node.name] = None if node.name in found else node
+    return found
+
+
+def _own_nodes(owner: ast.AST) -> Iterator[ast.AST]:
+    """What stands in it; in a module, not what stands in its functions."""
     pending = list(ast.iter_child_nodes(owner))
     while pending:
         node = pending.pop()
         if isinstance(owner, ast.Module) and isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)):
             continue
         pending += ast.iter_child_nodes(node)
+        yield node
+
+
+def _own_writes(owner: ast.AST, words: frozenset[str]) -> Iterator[ast.expr | ast.stmt]:
+    """Calls, assignments and deletions of such a name."""
+    for node in _own_nodes(owner):
         if isinstance(node, ast.Call) and not words.isdisjoint(_names(node.func)):
             yield node
         elif isinstance(node, (ast.Assign, ast.Delete, ast.AugAssign, ast.AnnAssign)):

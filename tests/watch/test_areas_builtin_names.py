@@ -13,6 +13,8 @@ from unittest import mock
 import pytest
 
 from pytest_secaudit.watch.areas.builtin_names import BuiltinNames
+from pytest_secaudit.watch.engine import Engine
+from pytest_secaudit.watch.ledger import Actor
 from pytest_secaudit.watch.stack import Stack
 from pytest_secaudit.watch.state import ABSENT
 from pytest_secaudit.watch.tapping import Taps
@@ -57,11 +59,11 @@ def test_a_name_that_tests_like_to_replace(area: BuiltinNames, monkeypatch: pyte
     with monkeypatch.context() as patch:
         patch.setattr(builtins, name, fake)
         calls = list(fake.mock_calls)
-        changes = list(area.look())
+        changes = list(area.look_closely())
         assert fake.mock_calls == calls
     (change,) = changes
     assert (change.subject, area.said(change)) == (f"builtins.{name}", "replaced by a MagicMock")
-    (back,) = area.look()
+    (back,) = area.look_closely()
     assert (back.before, back.after) == (change.after, change.before)
 
 
@@ -70,18 +72,28 @@ def test_another_name_is_found_on_close_inspection(area: BuiltinNames, monkeypat
         patch.setattr(builtins, "license", Hostile(), raising=False)
         assert len(list(area.look_closely())) == 1
     assert len(list(area.look_closely())) == 1
-    area.thorough = False
-    with monkeypatch.context() as patch:
-        patch.setattr(builtins, "bin", Hostile())
-        assert not area.look_closely()
+
+
+def test_a_name_that_is_added_has_its_owner_also_where_nobody_looks_closely(area: BuiltinNames) -> None:
+    engine = Engine([area])
+    engine.look(closely=True)
+    engine._free, engine._price = 0, 1e9
+    first, test = (Actor("test", f"test_a.py::test_{name}", scope="function") for name in "ab")
+    for actor in (first, test):
+        engine.enter(actor)
+        if actor is test:
+            ANY.secaudit_name = 1
+        engine.leave(actor)
+    assert engine.ledger.owes(test)
+    assert [*area.stirred] == []
 
 
 def test_a_deleted_name(area: BuiltinNames, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
         patch.delattr(builtins, "input")
         patch.setattr(builtins, "secaudit_name", 1, raising=False)
-        assert {area.said(change) for change in area.look()} == {"removed", "added (1)"}
-    assert len(list(area.look())) == 2
+        assert {area.said(change) for change in area.look_closely()} == {"removed", "added (1)"}
+    assert len(list(area.look_closely())) == 2
 
 
 def test_gettext_counts(area: BuiltinNames) -> None:
@@ -120,4 +132,4 @@ def test_shells_and_the_register_of_warnings_are_silent(
 
 def test_nothing_is_held_when_it_is_over(area: BuiltinNames) -> None:
     area.stop()
-    assert not any((area._raw, area._seen, area._values))
+    assert not any((area._seen, area._values))

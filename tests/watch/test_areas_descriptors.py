@@ -36,9 +36,16 @@ class Keeper:
 
 
 @pytest.fixture
-def area() -> Iterator[Descriptors]:
+def taps() -> Iterator[Taps]:
+    made = Taps()
+    yield made
+    made.take_back()
+
+
+@pytest.fixture
+def area(taps: Taps) -> Iterator[Descriptors]:
     area = Descriptors(
-        Taps(),
+        taps,
         Stack(str, str.isdigit),
         is_project=lambda module: module.__name__ == __name__,
         relative=os.path.basename,
@@ -75,6 +82,43 @@ def test_a_file_that_is_left_open_and_its_end(area: Descriptors, path: Path) -> 
     assert not area.is_lasting(change)
     assert changes(area) == [Change(change.subject, change.after, change.before, key=change.key)]
     assert not changes(area)
+
+
+def test_a_temporary_file_is_named_by_its_folder(taps: Taps) -> None:
+    area = Descriptors(
+        taps,
+        Stack(str, str.isdigit),
+        is_project=lambda module: False,
+        relative=lambda path: os.path.relpath(path, "/srv"),
+    )
+    assert not changes(area)
+    number, path = tempfile.mkstemp(prefix="shop", suffix="cart")
+    (change,) = changes(area)
+    assert change.subject == f"<tmp>/{os.path.relpath(path, tempfile.gettempdir())}"
+    os.close(number)
+    os.unlink(path)
+
+
+def test_a_quick_look_hears_of_what_listens_and_leaves_the_rest_for_a_closer_one(taps: Taps, path: Path) -> None:
+    stack = Stack(os.path.basename, lambda path: path == __file__)
+    area = Descriptors(taps, stack, is_project=lambda module: module.__name__ == __name__)
+    assert not changes(area)
+    with path.open(), socket.socket() as late:
+        late.bind(("127.0.0.1", 0))
+        assert [os.path.basename(change.subject) for change in changes(area)] == ["data.txt"]
+        with socket.socket() as gone:
+            gone.listen()
+        late.listen()
+        (change,) = area.look()
+        assert change.subject == f"listening socket on 127.0.0.1:{late.getsockname()[1]}"
+        assert change.site is not None
+        assert change.site.edit is not None
+        assert change.site.edit.path == os.path.basename(__file__)
+        assert area.is_lasting(change)
+        with path.open():
+            assert not area.look()
+            assert [os.path.basename(change.subject) for change in area.look_closely()] == ["data.txt"]
+    assert {change.after for change in changes(area)} == {ABSENT}
 
 
 def test_a_listening_socket_with_its_address(area: Descriptors) -> None:
@@ -231,9 +275,9 @@ def test_the_standard_streams_are_pointed_here_and_there(
     changes(area)
 
 
-def test_what_was_there_before_is_nobodys(path: Path) -> None:
+def test_what_was_there_before_is_nobodys(taps: Taps, path: Path) -> None:
     with path.open():
-        area = Descriptors(Taps(), Stack(str, str.isdigit), is_project=lambda _: True)
+        area = Descriptors(taps, Stack(str, str.isdigit), is_project=lambda _: True)
         assert not changes(area)
     assert not changes(area)
 
@@ -260,10 +304,12 @@ def test_a_number_that_is_used_again_is_another_thing(area: Descriptors, path: P
 # --- odd places
 
 
-def test_where_the_system_does_not_count(area: Descriptors, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_where_the_system_does_not_count(
+    area: Descriptors, taps: Taps, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(descriptors, "_is_counting", lambda folder: False)
-    slow = Descriptors(Taps(), Stack(str, str.isdigit), is_project=lambda module: False)
-    slow.look()
+    slow = Descriptors(taps, Stack(str, str.isdigit), is_project=lambda module: False)
+    assert not changes(slow)
     with path.open():
         assert len(changes(slow)) == 1
     assert len(changes(slow)) == 1

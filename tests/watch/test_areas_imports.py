@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import importlib.machinery
+import os
 import sys
+import tempfile
 import types
 import zipimport
 from collections.abc import Iterator
@@ -13,6 +15,7 @@ from unittest import mock
 
 import pytest
 
+from pytest_secaudit.collected import relative_to_root
 from pytest_secaudit.watch.areas.imports import Imports, Order
 from pytest_secaudit.watch.stack import Stack
 from pytest_secaudit.watch.state import ABSENT
@@ -87,6 +90,25 @@ def test_entries_are_told_apart(area: Imports) -> None:
     del sys.path[-1]
     (back,) = area.look()
     assert (back.before, back.after) == (change.after, change.before)
+
+
+def test_an_entry_below_the_rootdir_is_named_from_there(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    area = Imports(Taps(), STACK, relative=lambda path: relative_to_root(path, tmp_path, tmp_path))
+    assert not area.look()
+    sys.path += [str(tmp_path), str(tmp_path / "tests" / "apps"), os.path.join(tempfile.gettempdir(), "x"), "apps"]
+    assert [(change.subject, area.fix(change)) for change in area.look()] == [
+        ("sys.path['<rootdir>']", "monkeypatch.syspath_prepend(pytestconfig.rootpath)"),
+        ("sys.path['<rootdir>/tests/apps']", "monkeypatch.syspath_prepend(pytestconfig.rootpath / 'tests/apps')"),
+        ("sys.path['<tmp>/x']", "monkeypatch.syspath_prepend(tmp_path)"),
+        ("sys.path['apps']", "monkeypatch.syspath_prepend('apps')"),
+    ]
+    del sys.path[-3:]
+    assert [change.subject for change in area.look()] == [
+        "sys.path['<rootdir>/tests/apps']",
+        "sys.path['<tmp>/x']",
+        "sys.path['apps']",
+    ]
 
 
 def test_a_replaced_list_counts_by_what_is_in_it(area: Imports) -> None:

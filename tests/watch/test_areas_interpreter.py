@@ -9,6 +9,7 @@ import gc
 import io
 import multiprocessing
 import multiprocessing.context
+import os
 import socket
 import sys
 import threading
@@ -22,7 +23,7 @@ import pytest
 from pytest_secaudit.watch.areas.interpreter import OWN, Interpreter
 from pytest_secaudit.watch.stack import Stack
 from pytest_secaudit.watch.state import ABSENT, Change
-from pytest_secaudit.watch.tapping import Taps
+from pytest_secaudit.watch.tapping import Taps, original_of
 
 
 class Hostile:
@@ -51,9 +52,16 @@ def look(area: Any) -> list[Change]:
 
 
 @pytest.fixture
-def area(monkeypatch: pytest.MonkeyPatch) -> Interpreter:
+def taps() -> Iterator[Taps]:
+    taps = Taps()
+    yield taps
+    taps.take_back()
+
+
+@pytest.fixture
+def area(taps: Taps, monkeypatch: pytest.MonkeyPatch) -> Interpreter:
     monkeypatch.setattr(sys, "argv", ["prog", "--password", "hunter2"])
-    area = Interpreter(Taps(), Stack(str, str.isdigit))
+    area = Interpreter(taps, Stack(os.path.basename, lambda path: path == __file__))
     assert not area.off
     assert not look(area)
     assert not look(area)
@@ -101,6 +109,45 @@ def test_a_setting_that_is_left_and_one_that_is_put_back(
     (back,) = look(area)
     assert (back.before, back.after) == (value, old)
     assert not look(area)
+
+
+@pytest.mark.parametrize(
+    ("subject", "module", "name", "value", "old"),
+    [
+        ("the recursion limit", sys, "setrecursionlimit", 1777, sys.getrecursionlimit()),
+        ("the switch interval", sys, "setswitchinterval", 0.5, sys.getswitchinterval()),
+        ("the default socket timeout", socket, "setdefaulttimeout", 1.5, socket.getdefaulttimeout()),
+    ],
+)
+def test_a_setting_is_heard_of(area: Interpreter, subject: str, module: Any, name: str, value: Any, old: Any) -> None:
+    with given(getattr(module, name), value, old):
+        (change,) = area.look()
+        assert (change.subject, change.after) == (subject, value)
+        assert change.site is not None
+        assert change.site.edit is not None
+        assert change.site.edit.path == os.path.basename(__file__)
+        assert not look(area)
+    assert [change.after for change in area.look()] == [old]
+
+
+def test_the_collectors_switch_is_heard_of(area: Interpreter) -> None:
+    assert gc.isenabled()
+    with given(gc_switch, False, True):
+        assert [change.after for change in area.look()] == [False]
+    assert [change.after for change in area.look()] == [True]
+
+
+def test_what_was_not_heard_of_waits_for_a_closer_look(
+    area: Interpreter, taps: Taps, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = sys.getrecursionlimit()
+    with given(original_of(sys.setrecursionlimit), old + 77, old):  # type: ignore[arg-type]
+        monkeypatch.setattr(sys, "argv", ["other"])
+        assert [change.subject for change in area.look()] == ["sys.argv"]
+        assert not area.look()
+        (change,) = area.look_closely()
+        assert (change.subject, change.after, change.site) == ("the recursion limit", old + 77, None)
+    assert len(look(area)) == 1
 
 
 def test_the_thresholds_of_the_collector(area: Interpreter) -> None:
@@ -217,11 +264,10 @@ def before() -> str:
     return {"Linux": "linux", "Darwin": "darwin", "Windows": "win32"}[platform.system()]
 
 
-@pytest.mark.skipif(pytest.version_tuple < (9,), reason="pytest 8.4 itself looks into what stands there")
-def test_hostile_objects(area: Interpreter, monkeypatch: pytest.MonkeyPatch) -> None:
-    with monkeypatch.context() as patch:
-        for name in ("stdout", "__stderr__", "excepthook", "argv", "platform"):
-            patch.setattr(sys, name, Hostile())
+def test_hostile_objects(area: Interpreter) -> None:
+    with contextlib.ExitStack() as stack:
+        for name in ("stdout", "__stderr__", "excepthook", "argv", "platform"):  # `MonkeyPatch` of 8.4 asks their class
+            stack.enter_context(mock.patch.object(sys, name, Hostile()))
         changes = list(look(area))
         again = list(look(area))
     assert [change.subject for change in changes] == [
@@ -315,12 +361,12 @@ def test_the_first_use_of_multiprocessing_is_silent(area: Interpreter, monkeypat
         assert not look(area)
 
 
-def test_modules_that_are_not_imported_are_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_modules_that_are_not_imported_are_left_alone(taps: Taps, monkeypatch: pytest.MonkeyPatch) -> None:
     late = ("urllib.request", "multiprocessing.context", "_socket")
     saved = {name: sys.modules[name] for name in late}
     for name in late:
         monkeypatch.delitem(sys.modules, name)
-    area = Interpreter(Taps(), Stack(str, str.isdigit))
+    area = Interpreter(taps, Stack(str, str.isdigit))
     assert not look(area)
     assert not look(area)
     assert not set(late) & set(sys.modules)
@@ -330,10 +376,10 @@ def test_modules_that_are_not_imported_are_left_alone(monkeypatch: pytest.Monkey
         assert [subject for subject, _ in found(area)] == ["the default socket timeout"]
 
 
-def test_a_timeout_that_was_set_as_soon_as_socket_came(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_timeout_that_was_set_as_soon_as_socket_came(taps: Taps, monkeypatch: pytest.MonkeyPatch) -> None:
     module = sys.modules["_socket"]
     monkeypatch.delitem(sys.modules, "_socket")
-    area = Interpreter(Taps(), Stack(str, str.isdigit))
+    area = Interpreter(taps, Stack(str, str.isdigit))
     assert not look(area)
     with given(socket.setdefaulttimeout, 2.5, socket.getdefaulttimeout()):
         sys.modules["_socket"] = module

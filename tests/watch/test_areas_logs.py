@@ -375,7 +375,34 @@ def test_a_package_may_put_a_filter_on_its_own_logger_and_a_test_may_not(area: L
             logging.root.manager.loggerDict.pop(name, None)
 
 
-def test_a_library_that_sets_up_somebody_elses_logger_is_seen(area: Logging, tmp_path: Path) -> None:
+def test_a_library_may_name_its_own_logger_as_it_likes(area: Logging, tmp_path: Path) -> None:
+    text = (
+        "import logging\n"
+        "def use(level):\n"
+        "    log = logging.getLogger('secaudit_other')\n"
+        "    log.setLevel(level)\n"
+        "    log.addHandler(logging.StreamHandler())\n"
+        "def make(name): logging.getLogger(name).setLevel(10)\n"
+    )
+    used = library(tmp_path, text)
+    try:
+        used.use(20)
+        assert not look(area)
+        assert not area.look_closely()
+        used.make("secaudit_application")
+        assert seen(look(area)) == [("logging.getLogger('secaudit_application').level", 0, 10)]
+        logging.getLogger("secaudit_other").setLevel(30)
+        assert seen(look(area)) == [("logging.getLogger('secaudit_other').level", 20, 30)]
+    finally:
+        logging.root.manager.loggerDict.pop("secaudit_other")
+        logging.root.manager.loggerDict.pop("secaudit_application")
+
+
+def test_a_library_that_sets_up_somebody_elses_logger_is_seen(
+    area: Logging, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "secaudit_other", types.ModuleType("secaudit_other"))
+    area.look_closely()
     text = "import logging\ndef use(): logging.getLogger('secaudit_other').setLevel(10)"
     try:
         library(tmp_path, text).use()

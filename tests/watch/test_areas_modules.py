@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import json
+import sched
 import sys
 import time
 import types
@@ -17,6 +18,8 @@ from unittest import mock
 import pytest
 
 from pytest_secaudit.watch.areas.modules import Gone, Modules
+from pytest_secaudit.watch.engine import Engine
+from pytest_secaudit.watch.ledger import Actor
 from pytest_secaudit.watch.stack import Stack
 from pytest_secaudit.watch.state import Held
 from pytest_secaudit.watch.tapping import Taps
@@ -66,6 +69,22 @@ def area(folder: Path) -> Iterator[Modules]:
 def tests_run(area: Modules, monkeypatch: pytest.MonkeyPatch) -> None:
     """Collection is over."""
     monkeypatch.setenv("PYTEST_CURRENT_TEST", "another one")
+
+
+def test_what_is_imported_anew_is_of_who_did_it(area: Modules, folder: Path, tests_run: None) -> None:
+    """As many modules as before, and nobody looks closely: but another one is the youngest."""
+    engine = Engine([area])
+    engine.look(closely=True)
+    engine._free, engine._price = 0, 1e9
+    test = Actor("test", "test_a.py::test_x", scope="function")
+    engine.enter(test)
+    del sys.modules["shop"]
+    importlib.import_module("shop")
+    engine.leave(test)
+    write(folder, "plugin.py")
+    importlib.import_module("plugin")
+    engine.look()
+    assert [change.subject for _, change in engine.ledger.owed(test)] == ["sys.modules['shop']"]
 
 
 def write(folder: Path, name: str, text: str = "") -> None:
@@ -250,13 +269,19 @@ def test_a_module_imported_while_tests_were_collected_may_not(
     assert said(area) == {"sys.modules['secaudit_late']": "removed"}
 
 
-def test_what_was_replaced_shows_also_when_something_else_was_imported(
+def test_what_was_replaced_waits_for_a_closer_look_when_something_else_is_imported(
     area: Modules, tests_run: None, folder: Path
 ) -> None:
     write(folder, "secaudit_late.py")
-    sys.modules["shop.config"] = mock.Mock()
-    importlib.import_module("secaudit_late")
-    assert list(said(area)) == ["sys.modules['shop.config']"]
+    with mock.patch.dict(sys.modules):
+        assert sys.modules["sched"] is sched
+        sys.modules["sched"] = mock.Mock()
+        importlib.import_module("secaudit_late")
+        assert not area.look()
+        assert not area.look()
+        (change,) = area.look_closely()
+        assert change.subject == "sys.modules['sched']"
+        assert not area.look_closely()
 
 
 def test_less_thorough(area: Modules, tests_run: None) -> None:
@@ -368,7 +393,16 @@ def test_a_module_loaded_by_hand_from_its_file(area: Modules, tests_run: None, f
 
 @pytest.mark.parametrize(
     "name",
-    ["__main__", "__mp_main__", "__original_module_threading", "conftest", "tests.conftest", "pytest_secaudit.x"],
+    [
+        "__main__",
+        "__mp_main__",
+        "__original_module_threading",
+        "_cython_3_1_4",
+        "conftest",
+        "cython_runtime",
+        "pytest_secaudit.x",
+        "tests.conftest",
+    ],
 )
 def test_what_the_machinery_of_runs_sets_is_silent(area: Modules, tests_run: None, name: str) -> None:
     with mock.patch.dict(sys.modules, {name: types.ModuleType(name)}):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import sys
 import sysconfig
+import types
 
 import pytest
 
@@ -46,3 +48,14 @@ def test_where_the_rootdir_is_where_packages_are_installed() -> None:
     assert library(site(installed, "shop/tests/test_shop.py")) == "pytest"
     assert library(site(installed, "")) == "pytest"
     assert library(site(installed, "pytest/tests/test_pytest.py")) == ""
+
+
+def test_a_project_of_which_a_copy_is_installed_is_no_library(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`pip install .` and the tests run beside the source, which they import."""
+    installed = os.path.relpath(os.path.dirname(pytest.__file__), sysconfig.get_path("purelib")).replace(os.sep, "/")
+    written = site(f"{installed}/__init__.py")
+    assert library(written) == "pytest"
+    beside = types.ModuleType("pytest")
+    beside.__file__ = "/src/shop/pytest/__init__.py"
+    monkeypatch.setitem(sys.modules, "pytest", beside)
+    assert library(written) == ""

@@ -17,6 +17,8 @@ import pytest
 
 from pytest_secaudit.watch.areas import patience
 from pytest_secaudit.watch.areas.threads import Threads
+from pytest_secaudit.watch.engine import Engine
+from pytest_secaudit.watch.ledger import Actor
 from pytest_secaudit.watch.stack import Stack
 from pytest_secaudit.watch.state import ABSENT, Held
 from pytest_secaudit.watch.tapping import Taps
@@ -130,6 +132,25 @@ def test_patience_has_its_limits(area: Threads, waiting: Waiting, monkeypatch: p
     for number in range(20):
         own.wait(lambda: [1], {1: str(number)})
     assert 1.9 < sum(slept) < 2.1
+
+
+def test_one_that_lives_as_long_as_the_session_costs_a_shorter_one_no_patience(area: Threads, waiting: Waiting) -> None:
+    engine = Engine([area])
+    engine.follow_threads()
+    session = Actor("fixture", "conftest.py::server", scope="session", path="conftest.py")
+    test = Actor("test", "test_a.py::test_x", scope="function", path="test_a.py")
+    engine.enter(session)
+    waiting().start()
+    engine.leave(session)
+    engine.enter(test)
+    end = threading.Event()
+    waiting(until=end).start()
+    engine.leave(test)
+    end.set()
+    engine.close(test)
+    assert not area._patience._hopeless
+    assert not engine.ledger.claims
+    assert engine.ledger.owes(session)
 
 
 def test_nothing_to_wait_for_costs_no_sleep(area: Threads, waiting: Waiting, monkeypatch: pytest.MonkeyPatch) -> None:

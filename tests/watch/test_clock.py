@@ -198,6 +198,12 @@ def test_the_poll_of_subprocess_waits_for_an_event(world: World) -> None:
     assert world.slept() == []
 
 
+def test_the_poll_of_eventlets_subprocess_too(world: World) -> None:
+    source = "def wait():\n    time.sleep(0.002)\n"
+    world.define("green/subprocess.py", source, __name__="eventlet.green.subprocess")["wait"]()
+    assert world.slept() == []
+
+
 # --- a clock that is not the real one
 
 
@@ -286,6 +292,16 @@ def test_what_others_computed_meanwhile_was_not_slept(world: World) -> None:
 
     asyncio.run(main())
     assert world.only().seconds <= 0.002 + 1e-9
+
+
+def test_a_sleep_for_ever_waits_for_whoever_ends_it(world: World) -> None:
+    async def main() -> None:
+        with pytest.raises(asyncio.TimeoutError):
+            await asyncio.wait_for(asyncio.sleep(math.inf), 0.01)
+
+    asyncio.run(main())
+    assert not world.slept()
+    assert not world.clock.seconds_total()
 
 
 def test_a_cancelled_task_was_not_waited_for(world: World) -> None:
@@ -502,6 +518,33 @@ def test_what_replaces_the_sleep_of_time(world: World, monkeypatch: pytest.Monke
     finally:
         world.taps.take_back()
         assert time.sleep is original
+
+
+@pytest.mark.parametrize("tapped", [True, False])
+def test_a_library_that_wraps_the_sleep_of_time(world: World, tapped: bool) -> None:
+    """As os-brick does when it is imported; with eventlet what it saved is a function that nobody taps."""
+    saved = time.sleep if tapped else real.sleep
+    wrapper = world.define("site-packages/os_brick.py", "def _sleep(secs):\n    saved(secs)\n", saved=saved)["_sleep"]
+    original = original_of(time.sleep)
+    try:
+        time.sleep = wrapper
+        world.clock.refresh()
+        world.define("test_a.py", "def test_it(s):\n    time.sleep(s)\n")["test_it"](SHORT)
+        one = world.only()
+        assert (one.site.edit, one.site.written_at) == (Place("test_a.py", 2), Place("test_a.py", 2))
+        assert (one.kind, one.calls) == ("sleep", 1)
+    finally:
+        world.taps.take_back()
+        assert time.sleep is wrapper
+        time.sleep = original
+
+
+def test_what_tests_put_in_the_place_of_the_sleep_of_time_stays(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    fake = world.define("test_a.py", "def sleep(seconds):\n    pass\n")["sleep"]
+    with monkeypatch.context() as patch:
+        patch.setattr(time, "sleep", fake)
+        world.clock.refresh()
+        assert time.sleep is fake
 
 
 def test_a_sleep_within_a_sleep_counts_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

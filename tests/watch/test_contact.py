@@ -335,6 +335,15 @@ def test_what_needs_no_look_up(far: World, host: Any) -> None:
     assert far.reached() == []
 
 
+def test_a_check_of_what_a_number_is_looks_nothing_up(far: World) -> None:
+    host = "www.example.org"  # as tornado.netutil.is_valid_ip asks
+    socket.getaddrinfo(host, 0, socket.AF_UNSPEC, STREAM, 0, socket.AI_NUMERICHOST)
+    socket.getaddrinfo(host, 80, flags=socket.AI_PASSIVE | socket.AI_NUMERICHOST)
+    assert far.reached() == []
+    socket.getaddrinfo(host, 0, socket.AF_UNSPEC, STREAM, 0, socket.AI_CANONNAME)
+    assert far.reached() == [("host", host, False)]
+
+
 def test_a_look_up_that_fails(far: World, net: Net) -> None:
     net.answer = functools.partial(fail, socket.gaierror())
     with pytest.raises(socket.gaierror):

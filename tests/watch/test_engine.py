@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import pytest
 
@@ -148,7 +148,7 @@ def test_what_cannot_be_afforded_is_of_a_window_of_tests() -> None:
     engine.look(closely=True)
     engine._price = 1e9
     for name in "abc":
-        test = replace(TEST, id=f"tests/test_a.py::test_{name}")
+        test = TEST._replace(id=f"tests/test_a.py::test_{name}")
         engine.enter(test)
         box.value = "open"
         if name == "c":
@@ -160,6 +160,46 @@ def test_what_cannot_be_afforded_is_of_a_window_of_tests() -> None:
     assert claim.owner.kind == "window"
     assert claim.owner.id == "tests/test_a.py::test_a ... tests/test_a.py::test_c"
     assert claim.owner.ids == tuple(f"tests/test_a.py::test_{name}" for name in "abc")
+
+
+FIXTURE = Actor("fixture", "conftest.py::around", scope="session", path="conftest.py", line=5)
+
+
+def a_window(*actors: Actor) -> Actor:
+    """Who is named when these were not looked at closely, and the box is open after the last of them."""
+    box = Box()
+    box.seldom = True  # type: ignore[attr-defined]
+    engine = Engine([box])
+    engine.look(closely=True)
+    engine._price, engine._free = 1e9, 0
+    for actor in actors[:-1]:
+        engine._unwatched.append(actor)
+    box.value = "open"
+    engine.ledger.enter(actors[-1])
+    engine.look(closely=True)
+    engine.ledger.leave(actors[-1])
+    for actor in actors:
+        engine.close(actor)
+    engine.close_windows()
+    (claim,) = engine.ledger.claims
+    return claim.owner
+
+
+def test_a_fixture_is_not_to_blame_for_what_the_test_within_it_did() -> None:
+    window = a_window(FIXTURE, TEST, FIXTURE)
+    assert (window.kind, window.id, window.path, window.line) == ("window", TEST.id, TEST.path, TEST.line)
+    assert window.ids == (FIXTURE.id, TEST.id)
+
+
+def test_a_window_is_named_after_its_tests() -> None:
+    plugin = FIXTURE._replace(id="<x>/plugin.py::mocker", plugin="plugin")
+    others = [TEST._replace(id=f"tests/test_a.py::test_{number}") for number in range(30)]
+    with_its_fixtures = [actor for test in others for actor in (plugin, FIXTURE, test, FIXTURE, plugin)]
+    window = a_window(*with_its_fixtures)
+    assert (window.id, window.plugin) == ("tests/test_a.py::test_0 ... tests/test_a.py::test_29", None)
+    assert window.ids == (plugin.id, FIXTURE.id, *(test.id for test in others[:18]))
+    assert a_window(plugin, FIXTURE, plugin).id == FIXTURE.id
+    assert a_window(plugin, plugin) == plugin
 
 
 def test_wide_owners_are_always_looked_at_closely() -> None:

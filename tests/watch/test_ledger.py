@@ -52,6 +52,47 @@ class World:
         return [(claim.owner.id, claim.change.before, claim.change.after) for claim in self.ledger.claims]
 
 
+def test_a_repair_is_for_good_once_its_test_is_over() -> None:
+    """A tearDown that takes away what setUp set: who sets it again later owes it, and nothing of it is kept alive."""
+    world = World()
+    set_up = SET_UP._replace(scope="function")
+    first, later = (a_test(name)._replace(scope="function") for name in ("test_1", "test_2"))
+    value = Held(world)
+    world.act(set_up, value)
+    world.act(first, None)
+    assert not world.ledger.owes(first)  # so nobody closes it
+    world.ledger.clear_stage()
+    assert all(value not in gc.get_referents(one) for one in gc.get_objects() if type(one).__name__ == "_Repair")
+    world.act(later, value)
+    assert [claim.owner for claim in world.ledger.close(later)] == [later]
+
+
+def test_a_repair_of_a_wider_fixture_outlives_a_test() -> None:
+    world = World()
+    module = MODULE._replace(scope="module")
+    session = SESSION._replace(scope="session")
+    world.act(session, "UTC")
+    world.act(module, None)
+    world.ledger.clear_stage()
+    world.act(module, "UTC")
+    assert world.ledger.close(module) == []
+    assert [claim.owner for claim in world.ledger.close(session)] == [session]
+
+
+def test_a_repair_of_a_wider_fixture_is_for_good_once_its_own_scope_is_over() -> None:
+    world = World()
+    module = MODULE._replace(scope="module")
+    world.act(SESSION, "UTC")
+    world.act(module, None)
+    assert not world.ledger.owes(module)
+    assert not world.ledger.is_even
+    world.ledger.over(module)
+    assert world.ledger.is_even
+    later = a_test("test_2")
+    world.act(later, "UTC")
+    assert [claim.owner for claim in world.ledger.close(later)] == [later]
+
+
 def test_what_is_put_back_is_no_claim() -> None:
     world = World()
     test = a_test("test_1")
@@ -203,7 +244,7 @@ def test_same_subject_of_two_areas_is_two_debts() -> None:
     ledger.note("environ", [Change("X", 0, 1)])
     ledger.note("patches", [Change("X", 0, 1)])
     ledger.note("environ", [Change("X", 1, 0)])
-    assert ledger.areas_owed(MODULE) == {"patches"}
+    assert [area for area, _ in ledger.owed(MODULE)] == ["patches"]
 
 
 def test_things_of_one_name_are_told_apart_by_their_key() -> None:

@@ -167,8 +167,43 @@ def test_an_instance_that_owes_nothing_is_not_held(area: Patches) -> None:
     del monkey
     gc.collect()
     assert gone() is None
-    area.look()
-    assert area._monkeys.known == []
+
+
+def test_instances_that_a_suite_keeps_are_not_asked_at_each_look(area: Patches, shop: Any, tmp_path: Path) -> None:
+    kept = [pytest.MonkeyPatch() for _ in range(100)]
+    for monkey in kept:
+        monkey.setattr(shop, "charge", 3)
+        monkey.syspath_prepend(tmp_path)
+        monkey.chdir(tmp_path)
+        monkey.chdir(tmp_path)
+        assert sorted(told(area)) == [f"{SHOP}.charge", f"sys.path[{str(tmp_path)!r}]", "the working directory"]
+        monkey.undo()
+        assert len(paid(area)) == 3
+        assert not any(area.stirred)
+    for _ in range(2):  # used again
+        kept[50].chdir(tmp_path)
+        assert list(told(area)) == ["the working directory"]
+        assert any(area.stirred)
+        kept[50].undo()
+        assert paid(area) == ["the working directory"]
+        assert not any(area.stirred)
+
+
+def test_a_folder_that_was_put_back_before_anybody_looked_is_silent(area: Patches, tmp_path: Path) -> None:
+    with pytest.MonkeyPatch.context() as monkey:
+        monkey.chdir(tmp_path)
+        monkey.syspath_prepend(tmp_path)
+    with pytest.MonkeyPatch.context() as monkey, pytest.raises(FileNotFoundError):
+        monkey.chdir(tmp_path / "nowhere")
+    assert not area.look()
+    assert not any(area.stirred)
+
+
+def test_an_instance_that_was_made_before_us_is_not_minded(area: Patches, tmp_path: Path) -> None:
+    with pytest.MonkeyPatch.context() as monkey:
+        monkey._setattr = list(monkey._setattr)
+        monkey.chdir(tmp_path)
+        assert not any(area.stirred)
 
 
 def test_a_path_that_is_taken_away_by_hand(area: Patches, tmp_path: Path) -> None:

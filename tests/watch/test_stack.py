@@ -117,6 +117,7 @@ SITE = sysconfig.get_path("purelib")
         (os.path.join(SITE, "_pytest", "python.py"), "machinery"),
         (os.path.join(SITE, "pytest_mock", "plugin.py"), "machinery"),
         (os.path.join(SITE, "mock.py"), "machinery"),
+        (os.path.join(SITE, "blockbuster", "blockbuster.py"), "machinery"),
         (os.path.join(SITE, "requests", "api.py"), "other"),
         (os.path.join(SITE, "six.py"), "other"),
         ("/usr/lib/python3/dist-packages/_pytest/python.py", "machinery"),

@@ -11,6 +11,7 @@ import pickle
 import random
 import socket
 import subprocess
+import sys
 import threading
 import time
 import traceback
@@ -22,6 +23,7 @@ from unittest import mock
 
 import pytest
 
+from pytest_secaudit.watch import tapping
 from pytest_secaudit.watch.tapping import BuiltinTap, Taps, original_of
 
 
@@ -236,11 +238,62 @@ def test_errors_are_the_same(taps: Taps, holder: typing.Any, name: str, args: tu
     assert after.value.__context__ is None
 
 
-def test_pytest_and_unittest_hide_our_frames(taps: Taps) -> None:
+def test_pytest_hides_our_frames(taps: Taps) -> None:
     taps.put(time, "sleep", passes)
     with pytest.raises(TypeError) as info:
         time.sleep("1")
-    assert [entry.name for entry in info.traceback.filter(info)] == ["test_pytest_and_unittest_hide_our_frames"]
+    assert [entry.name for entry in info.traceback.filter(info)] == ["test_pytest_hides_our_frames"]
+
+
+class Frozen(Exception):
+    """As a frozen dataclass makes them."""
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(name)
+
+
+def fails(fail: bool = True) -> None:
+    if fail:
+        raise Frozen
+
+
+async def fails_async() -> None:
+    fails()
+
+
+def frames(act: typing.Callable[[], object]) -> list[str]:
+    """What a program that prints the traceback shows."""
+    try:
+        act()
+    except (Frozen, TypeError) as error:
+        return [
+            f"{os.path.basename(frame.filename)} {frame.name}" for frame in traceback.extract_tb(error.__traceback__)
+        ]
+    return []
+
+
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="a bare raise puts the frames back")
+def test_a_traceback_that_the_program_prints_shows_no_frame_of_ours(
+    taps: Taps, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = types.ModuleType("place")
+    monkeypatch.setattr(place, "fails", fails, raising=False)
+    monkeypatch.setattr(place, "fails_async", fails_async, raising=False)
+    acts = [lambda: time.sleep("1"), lambda: place.fails(fail=True), lambda: asyncio.run(place.fails_async())]
+    before = [frames(act) for act in acts]
+    assert all(before)
+    for way in (tapping._only_call, functools.partial(tapping._only_call)):  # two that hear
+        taps.put(time, "sleep", way)
+        taps.put(place, "fails", way)
+        taps.put(place, "fails_async", tapping._only_call)
+    assert [frames(act) for act in acts] == before
+
+
+@pytest.mark.skipif(sys.version_info >= (3, 11), reason="there they are gone from the start")
+def test_unittest_hides_our_frames(taps: Taps) -> None:
+    taps.put(time, "sleep", passes)
+    with pytest.raises(TypeError) as info:
+        time.sleep("1")
     ours = [frame for frame, _ in traceback.walk_tb(info.tb) if frame.f_code.co_filename.endswith("tapping.py")]
     assert any("__unittest" in frame.f_globals for frame in ours)
 

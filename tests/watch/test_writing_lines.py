@@ -45,6 +45,53 @@ def test_module_s_own_level_leaves_out_its_functions() -> None:
     assert writing_line(text, 0, "umask", "the umask") == 3
 
 
+HELPERS = """
+def put():
+    again()
+def again():
+    put()
+    os.umask(0)
+def twice():
+    os.umask(1)
+def twice():
+    os.umask(2)
+class TestIt:
+    def change(self):
+        sys.argv = []
+    def test_function(self):
+        put()
+    def test_method(self):
+        self.change()
+        other.change()
+    def test_of_another(self):
+        other.change()
+    def test_which_one(self):
+        twice()
+    def test_both(self):
+        put()
+        os.umask(3)
+put()
+"""
+
+
+@pytest.mark.parametrize(
+    ("first", "subject", "line"),
+    [
+        (14, "the umask", 6),
+        (16, "sys.argv", 13),
+        (19, "sys.argv", None),
+        (21, "the umask", None),
+        (23, "the umask", None),
+        (0, "the umask", 6),
+    ],
+)
+def test_helpers_of_the_same_file_that_the_owner_calls(first: int, subject: str, line: int | None) -> None:
+    text = HELPERS
+    area = "umask" if "umask" in subject else "interpreter"
+    assert "def " in text.splitlines()[first - 1] or first == 0
+    assert writing_line(text, first, area, subject) == line
+
+
 def test_no_function_there() -> None:
     assert writing_line("x = 1\n", 7, "umask", "the umask") is None
 

@@ -65,7 +65,6 @@ _PLAIN = (
     Patches,
     Environ,
     Cwd,
-    Imports,
     Modules,
     Tracing,
     Interpreter,
@@ -93,6 +92,7 @@ def areas_for(taps: Taps, stack: Stack, facts: Facts) -> list[Area]:
     makers: list[tuple[Any, Callable[[], Any]]] = [(area, partial(area, taps, stack)) for area in _PLAIN]
     makers += [(area, partial(area, taps, stack, facts.is_project, facts.test_path)) for area in _OF_PROJECT]
     makers += [
+        (Imports, partial(Imports, taps, stack, relative=facts.relative)),
         (Filters, partial(Filters, taps, stack, reset_by_pytest=facts.warnings_are_reset)),
         (Generator, partial(Generator, taps, stack, reseeded=facts.random_is_reseeded)),
         (ContextVars, partial(ContextVars, taps, stack, is_project=facts.is_project)),
@@ -136,4 +136,5 @@ class Unavailable:
 #: Beside the areas: what is done in a run, see `pytest_secaudit.watch.clock` and `contact`.
 ACTS = ("sleep", "contact", "credential files", "outputs", "loads")
 
-WATCHERS = (*(area.name for area in (*_PLAIN, *_OF_PROJECT, Filters, Generator, ContextVars, Descriptors)), *ACTS)
+_OTHERS = (Imports, Filters, Generator, ContextVars, Descriptors)
+WATCHERS = (*(area.name for area in (*_PLAIN, *_OF_PROJECT, *_OTHERS)), *ACTS)

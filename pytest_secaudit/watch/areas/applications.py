@@ -7,7 +7,7 @@ identity, entry by entry; only settings with names in capitals count, as in Flas
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Hashable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import is_
 from types import ModuleType
@@ -157,6 +157,10 @@ class FlaskConfig:
         self.off = ""
         self._apps = _Applications(SharedObjects(_CONFIGURED, is_project, test_path), "config")
 
+    @property
+    def stirred(self) -> Sequence[object]:
+        return (self._apps.pictures,)
+
     def look(self) -> Iterable[Change]:
         changed = self._apps.look()
         return [change for one in changed for change in _of_config(*one)] if changed else ()
@@ -210,6 +214,10 @@ class DependencyOverrides:
         self._apps = _Applications(
             SharedObjects(_OVERRIDDEN, is_project, test_path), "dependency_overrides", born_empty=True
         )
+
+    @property
+    def stirred(self) -> Sequence[object]:
+        return (self._apps.pictures,)
 
     def look(self) -> Iterable[Change]:
         changed = self._apps.look()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import builtins
 import types
 from collections.abc import Hashable, Iterable, Mapping
-from operator import is_, itemgetter
+from operator import is_
 from typing import Any
 
 from pytest_secaudit.redact import clean
@@ -15,53 +15,36 @@ from pytest_secaudit.watch.stack import Stack
 from pytest_secaudit.watch.state import ABSENT, Change
 from pytest_secaudit.watch.tapping import Taps
 
-#: What tests replace by hand; looked at each time.
-_FAVOURITES = ("__import__", "exit", "input", "open", "print")
 #: Of interactive shells, and of `warnings`.
 _NOISE = frozenset(("__IPYTHON__", "__PYDEV__", "__warningregistry__", "display", "get_ipython", "pydev_debug"))
 
 
 class BuiltinNames:
-    """Watches the names that need no import.
-
-    Attributes:
-        thorough: `look_closely` compares every name (about 3 us), not only how many there are.
-    """
+    """Watches the names that need no import: how many there are, and now and then each of them (about 3 us)."""
 
     name = "builtins"
     code = "PSA103"
-    seldom = True
+    stirred = ()
 
     def __init__(self, taps: Taps, stack: Stack) -> None:  # noqa: ARG002 - the form of an area
         self.off = ""
-        self.thorough = True
         self._names: dict[str, Any] = vars(builtins)
-        self._favourites = itemgetter(*_FAVOURITES)
-        self._raw: tuple[object, ...] = ()
+        self.sizes = (self._names,)
         self._seen: dict[str, object] = {}
         self._values: list[object] = []
 
     def look(self) -> Iterable[Change]:
-        names = self._names
-        try:
-            if len(names) == len(self._seen) and all(map(is_, self._favourites(names), self._raw)):
-                return ()
-        except KeyError:  # one of them was deleted
-            return self._compared()
-        return self._compared()
+        return () if len(self._names) == len(self._seen) else self._compared()
 
     def look_closely(self) -> Iterable[Change]:
-        """Find also what was replaced under one of the rarer names."""
-        if not self.thorough or (
-            len(self._names) == len(self._values) and all(map(is_, self._names.values(), self._values))
-        ):
+        """Find also what was replaced."""
+        if len(self._names) == len(self._values) and all(map(is_, self._names.values(), self._values)):
             return ()
         return self._compared()
 
     def _compared(self) -> list[Change]:
         now = dict(self._names)
         seen, self._seen = self._seen, now
-        self._raw = tuple(now.get(name) for name in _FAVOURITES)
         self._values = list(now.values())
         return [change for name in {**seen, **now} for change in _change(name, seen, now)] if seen else []
 
@@ -79,7 +62,7 @@ class BuiltinNames:
 
     def stop(self) -> None:
         """Let go of the values."""
-        self._seen, self._raw, self._values = {}, (), []
+        self._seen, self._values = {}, []
 
 
 def _change(name: str, seen: Mapping[str, object], now: Mapping[str, object]) -> Iterable[Change]:

@@ -92,6 +92,7 @@ class Children:
 
     name = "children"
     code = "PSA603"
+    settles_by_key = True
 
     def __init__(self, taps: Taps, stack: Stack) -> None:
         can_tell = _HAS_PROC or _waitid is not None or sys.platform == "win32"
@@ -112,6 +113,10 @@ class Children:
             self._from_before = frozenset(_children())
 
     # --- looking
+
+    @property
+    def stirred(self) -> Sequence[object]:
+        return (self._fresh, self._running, self._forks)
 
     def look(self) -> Sequence[Change]:
         if self._multiprocessing is None and "multiprocessing.process" in real.modules:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from typing import Any
 
 from pytest_secaudit.redact import clean
@@ -30,6 +30,10 @@ class Cwd:
         self._hears = self._writes.listen(os, "chdir", _moved)
         if hasattr(os, "fchdir"):
             self._hears &= self._writes.listen(os, "fchdir", _moved)
+
+    @property
+    def stirred(self) -> Sequence[object]:
+        return (self._writes.sites, not self._hears)
 
     def look(self) -> Iterable[Change]:
         if not self._writes.sites and self._hears and self._seen is not None:

@@ -1,7 +1,8 @@
 """Files and sockets that are left open.
 
-A descriptor always gets the lowest free number: as long as that is the same, hardly anything was opened; `look_closely`
-counts. Only when one of them trips, the descriptors are listed. Reported are listening sockets, and of regular files and
+A descriptor always gets the lowest free number: as long as that is the same, hardly anything was opened; beside that a
+close look counts. Only when one of them trips, the descriptors are listed. Of a socket that begins to listen one hears,
+so that a quick look need not ask the system. Reported are listening sockets, and of regular files and
 connected sockets those that the project or its tests hold on to, or that nobody closes because they are a mere number:
 what a library keeps, and what only waits to be collected, is not.
 """
@@ -9,9 +10,10 @@ what a library keeps, and what only waits to be collected, is not.
 from __future__ import annotations
 
 import os
+import socket
 import stat
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from types import ModuleType
@@ -19,8 +21,10 @@ from typing import Any
 
 from pytest_secaudit.watch import real
 from pytest_secaudit.watch.areas.holders import Holders
+from pytest_secaudit.watch.areas.temporary import in_the_temporary_folder
+from pytest_secaudit.watch.areas.writes import Writes
 from pytest_secaudit.watch.stack import Stack
-from pytest_secaudit.watch.state import ABSENT, Change
+from pytest_secaudit.watch.state import ABSENT, Change, Site
 from pytest_secaudit.watch.tapping import Taps
 
 _OPEN = "open"
@@ -59,12 +63,11 @@ class Descriptors:
 
     name = "descriptors"
     code = "PSA604"
-    seldom = True
 
     def __init__(
         self,
-        taps: Taps,  # noqa: ARG002
-        stack: Stack,  # noqa: ARG002
+        taps: Taps,
+        stack: Stack,
         *,
         is_project: Callable[[ModuleType], bool],
         relative: Callable[[str], str] = str,
@@ -79,24 +82,39 @@ class Descriptors:
         self._count = -1
         self._counts = not self.off and _is_counting(self._folder)
         self._has_looked = False
+        self._writes = Writes(taps, stack)
+        if not self.off:
+            self._writes.listen(socket.socket, "listen", _number)
 
     # --- looking
 
+    @property
+    def stirred(self) -> Sequence[object]:
+        return (self._writes.sites,)
+
     def look(self) -> Sequence[Change]:
-        lowest = _lowest_free()
-        if lowest == self._lowest:
+        """What began to listen; the others may have been opened long before, and wait for a closer look."""
+        if not self._writes.sites or not self._has_looked:
             return ()
-        self._lowest = lowest
-        return self._listed()
+        changes = []
+        for number, site in self._writes.taken().items():
+            target = _target(self._folder, number) if type(number) is int else ""
+            found = _Open(number, target, self._subject(number, target)) if type(number) is int and target else None
+            if found is not None and found != self._known.get(found.number) and found.subject.startswith(_LISTENING):
+                self._known[found.number] = found
+                changes.append(Change(found.subject, ABSENT, _OPEN, site, key=found.key))
+        return changes
 
     def look_closely(self) -> Sequence[Change]:
-        """By their number, which also sees what hides behind a hole."""
+        """By the lowest free number, and by how many there are: that also sees what hides behind a hole."""
         self._held = None
-        if self._counts and _size(self._folder) == self._count:
+        lowest = _lowest_free()
+        if lowest == self._lowest and self._counts and _size(self._folder) == self._count:
             return ()
-        return self._listed()
+        self._lowest = lowest
+        return self._listed(self._writes.taken())
 
-    def _listed(self) -> Sequence[Change]:
+    def _listed(self, sites: Mapping[Hashable, Site | None]) -> Sequence[Change]:
         targets = self._targets()
         if targets is None:
             return ()
@@ -110,7 +128,8 @@ class Descriptors:
             if number not in self._known:
                 found = self._known[number] = _Open(number, target, self._subject(number, target))
                 if found.subject:
-                    changes.append(Change(found.subject, ABSENT, _OPEN, key=found.key))
+                    site = sites.get(number) if found.subject.startswith(_LISTENING) else None
+                    changes.append(Change(found.subject, ABSENT, _OPEN, site, key=found.key))
         self._count = _size(self._folder)
         has_looked, self._has_looked = self._has_looked, True
         return changes if has_looked else ()
@@ -132,8 +151,13 @@ class Descriptors:
             return ""
         with suppress(OSError):
             if stat.S_ISREG(_fstat(number).st_mode):
-                return self._relative(target)
+                return self._named(target)
         return ""
+
+    def _named(self, path: str) -> str:
+        relative = self._relative(path)
+        is_outside = relative.startswith(("..", "/"))
+        return (is_outside and in_the_temporary_folder(path)) or relative
 
     def _socket(self, number: int) -> str:
         module = real.modules.get("_socket")
@@ -142,7 +166,7 @@ class Descriptors:
         with suppress(OSError):
             copy = module.socket(fileno=_dup(number))
             try:
-                return _said_of(copy, module, self._relative)
+                return _said_of(copy, module, self._named)
             finally:
                 copy.close()
         return ""
@@ -188,6 +212,12 @@ class Descriptors:
 
 
 # --- what the system knows
+
+
+def _number(args: tuple[Any, ...], kwargs: object, result: object) -> int:
+    """Of the socket whose method was called."""
+    number: int = args[0].fileno()
+    return number
 
 
 def _lowest_free() -> int:
@@ -245,7 +275,7 @@ def _path(number: int) -> str:
     return path.rstrip(b"\0").decode("utf-8", "replace") or f"file:[{_fstat(number).st_ino}]"
 
 
-def _said_of(copy: Any, module: Any, relative: Callable[[str], str]) -> str:
+def _said_of(copy: Any, module: Any, named: Callable[[str], str]) -> str:
     """A listening socket with its address, a connected one; nothing for pairs and what is neither."""
     address = copy.getsockname()
     is_local = copy.family not in (module.AF_INET, module.AF_INET6)
@@ -253,7 +283,7 @@ def _said_of(copy: Any, module: Any, relative: Callable[[str], str]) -> str:
         return ""
     if copy.getsockopt(module.SOL_SOCKET, module.SO_ACCEPTCONN):
         if is_local:
-            return f"{_LISTENING}{relative(address)}"
+            return f"{_LISTENING}{named(address)}"
         host = f"[{address[0]}]" if ":" in address[0] else address[0]
         return f"{_LISTENING}{host}:{address[1]}"
     copy.getpeername()  # raises for one that is not connected

@@ -7,7 +7,7 @@ value is compared and never shown.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Hashable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from types import FrameType
 from typing import Any
 
@@ -70,6 +70,14 @@ class Environ:
         self._hears_all = all(heard)
 
     # --- looking
+
+    @property
+    def stirred(self) -> Sequence[object]:
+        return (self._sites, not self._hears_all)
+
+    @property
+    def slots(self) -> Sequence[tuple[dict[str, Any], str]]:
+        return [(self._namespace, "environ")]
 
     def look(self) -> Iterable[Change]:
         if not self._sites and self._hears_all and self._namespace.get("environ") is self._bound:

@@ -39,6 +39,10 @@ class Exits:
         taps.put(atexit, "register", self._around_register)
         taps.put(atexit, "unregister", self._around_unregister)
 
+    @property
+    def stirred(self) -> Sequence[object]:
+        return (self._new, self._left)
+
     def look(self) -> Sequence[Change]:
         if self._left and not _callbacks():  # somebody has called them all, or cleared them
             self._take_out(list(self._left))

@@ -38,6 +38,7 @@ class Generator:
         self._seeds = 0
         self._states: dict[int, str] = {}
         self._site: Site | None = None
+        self._heard: list[str] = []
         self._tap()
 
     def _tap(self) -> None:
@@ -48,10 +49,16 @@ class Generator:
             self._taps.put(module, "getstate", self._around_getstate)
             self._taps.put(module, "setstate", self._around_setstate)
 
+    @property
+    def stirred(self) -> Sequence[object]:
+        return (self._heard,)
+
     def look(self) -> Sequence[Change]:
+        if self._heard:
+            self._heard = []
+        if not self._is_tapped:
+            self._tap()
         if self._label == self._last:
-            if not self._is_tapped:
-                self._tap()
             return ()
         before, self._last = self._last, self._label
         return (Change("the random generator", before, self._label, self._site),)
@@ -88,6 +95,7 @@ class Generator:
 
     def _set(self, label: str) -> None:
         self._label = label
+        self._heard.append(label)
         self._site = self._stack.site()
 
     def said(self, change: Change) -> str:

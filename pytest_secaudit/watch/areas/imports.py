@@ -1,14 +1,14 @@
 """Where imports come from: the entries of ``sys.path`` and their order, the hooks of ``sys.meta_path`` and ``path_hooks``.
 
 A list that was replaced by an equal one is no change. A hook that came with the first import of its own module (six,
-setuptools) is that module's affair.
+setuptools) is that module's affair. An entry below the rootdir or the temporary folder is named from there: the same on all machines.
 """
 
 from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Container, Hashable, Iterable, Sequence
+from collections.abc import Callable, Container, Hashable, Iterable, Sequence
 from itertools import chain, islice
 from operator import is_
 from typing import Any
@@ -16,6 +16,7 @@ from typing import Any
 from pytest_secaudit.redact import clean
 from pytest_secaudit.watch import real
 from pytest_secaudit.watch.areas.strangers import called, home_of, is_from
+from pytest_secaudit.watch.areas.temporary import in_the_temporary_folder
 from pytest_secaudit.watch.areas.values import shown, token
 from pytest_secaudit.watch.stack import Stack
 from pytest_secaudit.watch.state import ABSENT, Change, Held
@@ -23,20 +24,27 @@ from pytest_secaudit.watch.tapping import Taps
 
 PATH = "sys.path"
 ORDER = "the order of sys.path"
+ROOTDIR = "<rootdir>"
 
 #: Stands for what is no plain list: it is looked at again each time.
 _NO_LIST: Any = object()
 _ENTRIES = "<entries>"
+_LISTS = ("path", "meta_path", "path_hooks")
 
 
 class Imports:
-    """Watches what decides which file an import finds."""
+    """Watches what decides which file an import finds.
+
+    Args:
+        relative: a file name as the report writes it.
+    """
 
     name = "imports"
     code = "PSA111"
 
-    def __init__(self, taps: Taps, stack: Stack) -> None:  # noqa: ARG002 - the form of an area
+    def __init__(self, taps: Taps, stack: Stack, *, relative: Callable[[str], str] = str) -> None:  # noqa: ARG002
         self.off = ""
+        self._relative = relative
         self._sys: dict[str, Any] = vars(sys)
         self._has_looked = False
         #: The lists themselves, if they are plain ones, and what was in them.
@@ -51,19 +59,29 @@ class Imports:
         self._silent: tuple[Held, ...] = ()
         self._loaded = 0
 
+    @property
+    def stirred(self) -> Sequence[object]:
+        return (_NO_LIST in (self._path_list, self._finder_list, self._hook_list),)
+
+    @property
+    def slots(self) -> Sequence[tuple[dict[str, Any], str]]:
+        return [(self._sys, name) for name in _LISTS if name in self._sys]
+
+    @property
+    def sizes(self) -> Sequence[Any]:
+        return [one for one in (self._path_list, self._finder_list, self._hook_list) if one is not _NO_LIST]
+
     def look(self) -> Iterable[Change]:
-        names = self._sys
-        path, finders, hooks = names.get("path"), names.get("meta_path"), names.get("path_hooks")
+        return self._compared(*self._now())
+
+    def _now(self) -> list[Any]:
+        return [self._sys.get(name) for name in _LISTS]
+
+    def look_closely(self) -> Iterable[Change]:
+        """Find also an entry in the place of another."""
+        path, finders, hooks = self._now()
         try:
-            if (
-                path is self._path_list
-                and finders is self._finder_list
-                and hooks is self._hook_list
-                and len(path) == len(self._path)
-                and all(map(is_, path, self._path))
-                and len(finders) + len(hooks) == len(self._both)
-                and all(map(is_, chain(finders, hooks), self._both))
-            ):
+            if all(map(is_, path, self._path)) and all(map(is_, chain(finders, hooks), self._both)):
                 self._loaded = len(real.modules)
                 return ()
         except Exception:  # something odd came among the entries
@@ -102,7 +120,27 @@ class Imports:
         self._path_list = _plain_list(path)
         if was != self._replaced:
             return [Change(PATH, was, self._replaced)]
-        return list(_of_entries([*map(_entry, before)], [*map(_entry, self._path)]))
+        return list(self._of_entries([*map(_entry, before)], [*map(_entry, self._path)]))
+
+    def _of_entries(self, before: Sequence[str], now: Sequence[str]) -> Iterable[Change]:
+        was, there = Counter(before), Counter(now)
+        for entry in {**was, **there}:
+            if was[entry] != there[entry]:
+                subject = clean(f"{PATH}[{self._from_the_rootdir(entry)!r}]")
+                yield Change(subject, was[entry], there[entry], key=f"{PATH}[{entry!r}]")
+        stayed = {entry for entry in was if was[entry] == there[entry]}
+        order_before, order_now = Order(_of(before, stayed)), Order(_of(now, stayed))
+        if order_before != order_now:
+            yield Change(ORDER, order_before, order_now)
+
+    def _from_the_rootdir(self, entry: str) -> str:
+        if not real.isabs(entry):
+            return entry
+        relative = self._relative(entry)
+        if relative == ".":
+            return ROOTDIR
+        is_below = not real.isabs(relative) and not relative.startswith(("../", "<")) and relative != ".."
+        return f"{ROOTDIR}/{relative}" if is_below else in_the_temporary_folder(entry) or entry
 
     def said(self, change: Change) -> str:
         before, after = change.before, change.after
@@ -117,7 +155,7 @@ class Imports:
     def fix(self, change: Change) -> str:
         entry = change.subject.removeprefix(f"{PATH}[").removesuffix("]")
         if entry != change.subject and isinstance(change.after, int) and change.after:
-            return f"monkeypatch.syspath_prepend({entry})"
+            return f"monkeypatch.syspath_prepend({_expression(entry)})"
         name = "path" if change.subject in (PATH, ORDER) else change.subject.partition("[")[0].removeprefix("sys.")
         return f'monkeypatch.setattr(sys, "{name}", [...])'
 
@@ -166,19 +204,18 @@ def _items(found: Any) -> tuple[Any, ...]:
     return tuple(tuple.__iter__(found)) if issubclass(type(found), tuple) else ()
 
 
+def _expression(entry: str) -> str:
+    """What a test writes for an entry, which is quoted."""
+    if entry[1:].startswith("<tmp>"):
+        return "tmp_path"
+    rest = entry[1:-1].removeprefix(ROOTDIR)
+    if rest == entry[1:-1]:
+        return entry
+    return f"pytestconfig.rootpath / {entry[0]}{rest[1:]}{entry[0]}" if rest else "pytestconfig.rootpath"
+
+
 def _entry(entry: object) -> str:
     return entry if type(entry) is str else f"<{called(entry)}>"
-
-
-def _of_entries(before: Sequence[Hashable], now: Sequence[Hashable]) -> Iterable[Change]:
-    was, there = Counter(before), Counter(now)
-    for entry in {**was, **there}:
-        if was[entry] != there[entry]:
-            yield Change(clean(f"{PATH}[{entry!r}]"), was[entry], there[entry], key=f"{PATH}[{entry!r}]")
-    stayed = {entry for entry in was if was[entry] == there[entry]}
-    order_before, order_now = Order(_of(before, stayed)), Order(_of(now, stayed))
-    if order_before != order_now:
-        yield Change(ORDER, order_before, order_now)
 
 
 def _without(some: Sequence[object], others: Sequence[object]) -> list[object]:

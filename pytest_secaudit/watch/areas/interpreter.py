@@ -1,8 +1,9 @@
 """What there is one of per interpreter: the standard streams, the hooks of `sys`, limits and switches.
 
 pytest's own streams and hooks, and those that the interpreter began with, are one and the same here: capturing swaps
-them in each phase of each test. What a library makes for itself at first use (the opener of `urllib.request`, the
-start method of multiprocessing) is as if it had been there.
+them in each phase of each test. Limits and switches are heard of when they are set, and asked for in a close look. What
+a library makes for itself at first use (the opener of `urllib.request`, the start method of multiprocessing) is as if
+it had been there.
 """
 
 from __future__ import annotations
@@ -12,14 +13,15 @@ import gc
 import io
 import sys
 import threading
-from collections.abc import Callable, Hashable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from operator import is_, itemgetter
 from typing import Any
 
 from pytest_secaudit.redact import clean
 from pytest_secaudit.watch import real
-from pytest_secaudit.watch.areas.strangers import home_of_class, is_from, names_of, type_name
+from pytest_secaudit.watch.areas.strangers import home_of_class, is_from, is_module, names_of, type_name
 from pytest_secaudit.watch.areas.values import Hidden, shown, token
+from pytest_secaudit.watch.areas.writes import Writes, Written
 from pytest_secaudit.watch.stack import Stack
 from pytest_secaudit.watch.state import ABSENT, Change
 from pytest_secaudit.watch.tapping import Taps
@@ -54,7 +56,17 @@ _SETTINGS: Mapping[str, Callable[[], Hashable]] = {
 _TIMEOUT = "the default socket timeout"
 _OPENER = "the opener of urllib.request"
 _START_METHOD = "the multiprocessing start method"
+#: What is seen by a close look only, unless its setting was heard of.
+_NUMBERS = (*_SETTINGS, _TIMEOUT)
 _SWITCHES = ("the garbage collector", "faulthandler")
+#: What sets them, in the place where programs call it.
+_SETTERS = (
+    (sys, "setrecursionlimit", "the recursion limit"),
+    (sys, "setswitchinterval", "the switch interval"),
+    (gc, "enable", "the garbage collector"),
+    (gc, "disable", "the garbage collector"),
+    (gc, "set_threshold", "the thresholds of the garbage collector"),
+)
 
 _FIXES = {
     "the recursion limit": "sys.setrecursionlimit(saved) in a finally",
@@ -83,13 +95,16 @@ class Interpreter:
     name = "interpreter"
     code = "PSA103"
 
-    def __init__(self, taps: Taps, stack: Stack) -> None:  # noqa: ARG002 - the form of an area
+    def __init__(self, taps: Taps, stack: Stack) -> None:
         self.off = ""
         self._sys = vars(sys)
         self._threading = vars(threading)
         self._first = {name: self._sys.get(spare) for name, spare in _ORIGINALS.items() if spare}
         self._first_of_threads = getattr(threading, "__excepthook__", None)
-        self._late = _Late()
+        self._writes = Writes(taps, stack)
+        for module, name, subject in _SETTERS:
+            self._writes.listen(module, name, _always(subject))
+        self._late = _Late(self._writes)
         self._recursion, self._gc = sys.getrecursionlimit, gc.isenabled
         self._switching, self._thresholds, self._faults = (
             sys.getswitchinterval,
@@ -99,16 +114,28 @@ class Interpreter:
         self._raw: tuple[object, ...] = ()
         self._hook: object = None
         self._arguments: str | None = None
-        self._numbers: tuple[object, ...] = ()
+        self._numbers: tuple[Hashable, ...] = ()
         self._seen: dict[str, Hashable] = {}
 
     # --- looking
+
+    @property
+    def stirred(self) -> Sequence[object]:
+        return (self._writes.sites,)
+
+    @property
+    def slots(self) -> Sequence[tuple[dict[str, Any], str]]:
+        late = self._late
+        found = [(self._sys, name) for name in (*_ORIGINALS, "argv")]
+        found += [(self._threading, "excepthook"), (late.requests, "_opener"), (late.contexts, "_actual_context")]
+        return [(names, name) for names, name in found if name in names]
 
     def look(self) -> Iterable[Change]:
         names, late = self._sys, self._late
         try:
             if (
-                all(map(is_, _IN_SYS(names), self._raw))
+                not self._writes.sites
+                and all(map(is_, _IN_SYS(names), self._raw))
                 and self._threading["excepthook"] is self._hook
                 and self._arguments is not None
                 and "\0".join(names["argv"]) == self._arguments
@@ -122,26 +149,34 @@ class Interpreter:
         return self._compared()
 
     def look_closely(self) -> Iterable[Change]:
-        """Find also what has to be asked for."""
-        return () if self._numbers == self._read_numbers() else self._compared()
+        """Find also what has to be asked for, and was not heard of."""
+        return () if self._numbers == self._read_numbers() else self._compared(closely=True)
 
-    def _read_numbers(self) -> tuple[object, ...]:
+    def _read_numbers(self) -> tuple[Hashable, ...]:
+        """The values of `_NUMBERS`."""
         return (
             self._recursion(),
-            self._gc(),
             self._switching(),
+            self._gc(),
             self._thresholds(),
             self._faults(),
             self._late.timeout(),
         )
 
-    def _compared(self) -> list[Change]:
+    def _compared(self, *, closely: bool = False) -> list[Change]:
+        sites = self._writes.taken()
         self._late.find()
         self._note_raw()
         now = self._tokens()
-        seen, self._seen = self._seen, now
+        seen = self._seen
+        if seen and not closely:  # what was not heard of may have been done long before: a closer look will tell
+            now.update((subject, seen[subject]) for subject in _NUMBERS if subject not in sites)
+        self._seen = now
+        self._numbers = tuple(now[subject] for subject in _NUMBERS)
         return [
-            Change(subject, seen[subject], now[subject]) for subject in now if seen and seen[subject] != now[subject]
+            Change(subject, seen[subject], now[subject], sites.get(subject))
+            for subject in now
+            if seen and seen[subject] != now[subject]
         ]
 
     def _note_raw(self) -> None:
@@ -151,7 +186,6 @@ class Interpreter:
         arguments: Any = names.get("argv")
         plain = type(arguments) is list and all(type(argument) is str for argument in arguments)
         self._arguments = "\0".join(arguments) if plain else None
-        self._numbers = self._read_numbers()
 
     def _tokens(self) -> dict[str, Hashable]:
         now: dict[str, Hashable] = {}
@@ -192,13 +226,15 @@ class Interpreter:
     def stop(self) -> None:
         """Let go of what is held."""
         self._raw, self._seen = (), {}
-        self._late = _Late()
+        self._late = _Late(self._writes)
 
 
 class _Late:
     """What only exists once its module was imported: it is found then, and never imported."""
 
-    def __init__(self) -> None:
+    def __init__(self, writes: Writes) -> None:
+        self._writes = writes
+        self._hears = False
         self.loaded = 0
         self.requests = self.contexts = _NO_NAMES
         self.opener: object = None
@@ -209,6 +245,9 @@ class _Late:
         self.loaded = len(real.modules)
         socket = names_of(real.modules.get("_socket"))
         self.timeout = socket.get("getdefaulttimeout", _no_timeout)  # type: ignore[assignment]
+        users = real.modules.get("socket")
+        if not self._hears and is_module(users):
+            self._hears = self._writes.listen(users, "setdefaulttimeout", _always(_TIMEOUT))
         self.requests = names_of(real.modules.get("urllib.request"))  # type: ignore[assignment]
         self.opener = self.requests.get("_opener")
         default = names_of(real.modules.get("multiprocessing.context")).get("_default_context")
@@ -224,6 +263,15 @@ class _Late:
             getattr(type(context), "_name", None) if home_of_class(type(context)) == "multiprocessing.context" else None
         )
         return name if type(name) is str else type_name(context)
+
+
+def _always(subject: str) -> Written:
+    """Whatever a call gets and returns, that is what it set."""
+
+    def written(args: object, kwargs: object, result: object) -> str:
+        return subject
+
+    return written
 
 
 def _no_timeout() -> None:

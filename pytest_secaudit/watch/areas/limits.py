@@ -6,7 +6,7 @@ Nothing is asked until somebody sets one: what it was is read right before.
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Hashable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from typing import Any
 
 from pytest_secaudit.watch import real
@@ -33,7 +33,8 @@ class Limits:
             return
         self.off = ""
         self._get: Callable[[int], Hashable] = real.own(resource.getrlimit)
-        self._names = {number: name for name, number in vars(resource).items() if name.startswith("RLIMIT_")}
+        names = sorted((name for name in vars(resource) if name.startswith("RLIMIT_")), reverse=True)
+        self._names = {getattr(resource, name): name for name in names}  # NOFILE also has an old name, OFILE
         taps.put(resource, "setrlimit", self._around)
         taps.put(resource, "prlimit", self._around)
 
@@ -55,6 +56,10 @@ class Limits:
             return {args[-2]: self._get(args[-2])} if args[-2] in self._names else {}
         except Exception:  # the call itself will say what is wrong with it
             return {}
+
+    @property
+    def stirred(self) -> Sequence[object]:
+        return (self._sites,)
 
     def look(self) -> Iterable[Change]:
         if not self._sites:

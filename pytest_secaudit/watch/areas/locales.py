@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import locale
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from typing import Any
 
 from pytest_secaudit.redact import clean
@@ -33,6 +33,10 @@ class Locale:
         self._everything = locale.LC_ALL
         self._writes = Writes(taps, stack)
         self._hears = self._writes.listen(locale, _INNER, _written)
+
+    @property
+    def stirred(self) -> Sequence[object]:
+        return (self._writes.sites, not self._hears)
 
     def look(self) -> Iterable[Change]:
         if not self._writes.sites and self._hears and self._seen is not None:

@@ -36,7 +36,7 @@ _SETTINGS = {
     "_logRecordFactory": "logging.getLogRecordFactory()",
     "raiseExceptions": "logging.raiseExceptions",
 }
-_LOGGING: Mapping[str, Any] = vars(logging)
+_LOGGING: dict[str, Any] = vars(logging)
 _settings = itemgetter(*_SETTINGS)
 _LEVEL_NAMES: dict[Hashable, str] = {number: logging.getLevelName(number) for number in range(0, 60, 10)}
 
@@ -83,6 +83,18 @@ class Logging:
             taps.put(logging.Filterer, name, self._around_filter)
 
     # --- looking
+
+    @property
+    def stirred(self) -> Sequence[object]:
+        return (self._touched,)
+
+    @property
+    def slots(self) -> Sequence[tuple[dict[str, Any], str]]:
+        return [(_LOGGING, name) for name in _SETTINGS if name in _LOGGING]
+
+    @property
+    def sizes(self) -> Sequence[Any]:
+        return [one for one in (self._root.handlers, self._root.filters) if type(one) is list]
 
     def look(self) -> Sequence[Change]:
         root = self._root
@@ -187,6 +199,8 @@ class Logging:
     def _is_own_affair(self, name: str, sites: Mapping[str, Site], before: _Picture, kind: str) -> bool:
         """Whether a library sets up its own logger when it is first imported or first used, or gives it a new handler.
 
+        Its own is one of its name, or one whose name it alone knows (`_is_named_by`).
+
         Of a handler that is added the site is not known: what was done to the same logger at the same time tells, or
         that its module is as new as itself.
         """
@@ -196,7 +210,7 @@ class Logging:
         top = name.partition(".")[0]
         near = [sites[kind]] if kind in sites else list(sites.values())
         if near:
-            if all(library(site) == top for site in near):
+            if all(library(site) == top or (library(site) and name in self._libraries) for site in near):
                 self._libraries.add(name)
                 return True
             return all(site.importing or _is_own_filter(site, top, kind) for site in near)
@@ -267,7 +281,10 @@ class Logging:
             else:
                 del self._lowered[-1:]
         else:
-            self._touched.append((logger, name, self._stack.of(frame)))
+            site = self._stack.of(frame)
+            if library(site) and _is_named_by(frame, logger.name):
+                self._libraries.add(logger.name)
+            self._touched.append((logger, name, site))
 
     def _around_filter(self, original: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
         __tracebackhide__ = True
@@ -325,6 +342,10 @@ class LoggingDisable:
         self._writes = Writes(taps, stack)
         self._writes.listen(logging, "disable", lambda *_: self.name)
 
+    @property
+    def stirred(self) -> Sequence[object]:
+        return (self._writes.sites,)
+
     def look(self) -> Sequence[Change]:
         now, last = self._manager.disable, self._last
         if now is last:
@@ -334,6 +355,8 @@ class LoggingDisable:
         if last is None or token(last) == token(now):
             return ()
         return (Change(self.name, token(last), token(now), site),)
+
+    look_closely = look  # finds also what was set past `logging.disable`
 
     def said(self, change: Change) -> str:
         return f"at {_level(change.after)} (it was {_level(change.before)})"
@@ -352,6 +375,13 @@ def _pytest_doing(frame: FrameType | None) -> str:
     if setter is None or setter.f_globals.get("__name__") != "_pytest.logging":
         return ""
     return setter.f_code.co_name if setter.f_code.co_name in ("__enter__", "__exit__") else ""
+
+
+def _is_named_by(frame: FrameType | None, name: str) -> bool:
+    """Whether the function that wrote holds the logger's name, which is that of no module: the logger is its own."""
+    while frame is not None and frame.f_globals.get("__name__") == "logging":
+        frame = frame.f_back
+    return frame is not None and name in frame.f_code.co_consts and name.partition(".")[0] not in real.modules
 
 
 # --- values and words

@@ -52,6 +52,10 @@ class EventLoops:
         self._set: tuple[int, Site] | None = None
         self._has_looked = False
 
+    @property
+    def stirred(self) -> Sequence[object]:
+        return (self._events is not None,)
+
     def look(self) -> Sequence[Change]:
         has_looked, self._has_looked = self._has_looked, True
         events = real.modules.get("asyncio.events")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sys
 import types
-from collections.abc import Collection, Hashable, Iterable, Mapping
+from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.machinery import ModuleSpec
 from itertools import islice
@@ -25,8 +25,8 @@ from pytest_secaudit.watch.tapping import Taps
 
 WHOLE = "sys.modules"
 
-#: Ours, and what setuptools replaces by its own when it is first imported.
-_OTHERS = frozenset(("distutils", "pytest_secaudit"))
+#: Ours, what setuptools replaces by its own when it is first imported, and what the first module of Cython brings along.
+_OTHERS = frozenset(("cython_runtime", "distutils", "pytest_secaudit"))
 #: What stands for something else by its nature, whoever put it there.
 _STAND_INS = frozenset(("mock", "types", "unittest"))
 _OF_C = "_cffi_backend"
@@ -72,6 +72,13 @@ class Modules:
 
     # --- looking
 
+    #: It is woken by a module that is loaded.
+    stirred = ()
+
+    @property
+    def slots(self) -> Sequence[tuple[dict[str, Any], str]]:
+        return [(self._sys, "modules")]
+
     def look(self) -> Iterable[Change]:
         """Tell by their number and by the youngest: what is set anew under an old name needs a closer look."""
         modules = self._modules
@@ -89,13 +96,16 @@ class Modules:
             same = all(map(is_, self._modules.values(), self._values))
         else:
             same = all(map(is_, islice(reversed(self._modules.values()), _YOUNGEST), reversed(self._values)))
-        return self.look() if same else self._compared()
+        return self.look() if same else self._compared(closely=True)
 
-    def _compared(self) -> list[Change]:
+    def _compared(self, *, closely: bool = False) -> list[Change]:
         now = dict(self._modules)
         seen = self._seen
         names = self._different(seen, now)
-        self._seen, self._values, self._last = now, list(now.values()), next(reversed(now.values()), None)
+        self._last = next(reversed(now.values()), None)
+        if seen and self.thorough and not closely:
+            names = self._without_old(names, seen, now)
+        self._seen, self._values = now, list(now.values())
         if not seen:
             self._known = dict(now)
             self._bound = self._sys.get("modules")
@@ -110,6 +120,16 @@ class Modules:
             return youngest[-2::-1]
         gone = [name for name in seen if name not in now]
         return [*gone, *(name for name, value in now.items() if seen.get(name, _MISSING) is not value)]
+
+    def _without_old(self, names: Iterable[str], seen: Mapping[str, object], now: dict[str, object]) -> list[str]:
+        """What was replaced under an old name may have been long before: a closer look will tell, and finds it still."""
+        names = list(names)
+        fresh = {_top(name) for name in names if type(name) is str and name not in seen}
+        youngest = next(reversed(now), None)
+        old = {name for name in names if type(name) is str and name in seen and name in now and name != youngest}
+        waiting = {name for name in old if _top(name) not in fresh}  # what a package makes of itself belongs together
+        now.update((name, seen[name]) for name in waiting)
+        return [name for name in names if name not in waiting]
 
     def _are_as_before(self) -> bool:
         return not self.thorough or all(map(is_, self._modules.values(), self._values))
@@ -189,7 +209,7 @@ def _top(name: str) -> str:
 
 
 def _is_noise(name: str) -> bool:
-    return name.startswith("__") or name.rpartition(".")[2] == "conftest" or _top(name) in _OTHERS
+    return name.startswith(("__", "_cython_")) or name.rpartition(".")[2] == "conftest" or _top(name) in _OTHERS
 
 
 def _spec_of(module: object) -> Any:

@@ -9,6 +9,7 @@ from contextlib import suppress
 from functools import cache
 
 from pytest_secaudit.watch import real
+from pytest_secaudit.watch.areas.strangers import names_of
 from pytest_secaudit.watch.state import Site
 
 #: Around our own bookkeeping within somebody's call: what goes wrong with us is no affair of theirs.
@@ -33,9 +34,15 @@ def _top(path: str) -> str:
     return path.partition("/")[0].removesuffix(".py")
 
 
-@cache
 def _is_installed(path: str) -> bool:
-    """Whether there is such a file where packages are installed."""
+    """Whether that is a file where packages are installed, and not one of the project of which a copy is installed."""
+    file = names_of(real.modules.get(_top(path))).get("__file__")
+    is_elsewhere = type(file) is str and not file.startswith(os.path.join(_PACKAGES, ""))
+    return not is_elsewhere and _is_there(path)
+
+
+@cache
+def _is_there(path: str) -> bool:
     try:
         real.stat(os.path.join(_PACKAGES, path))
     except (OSError, ValueError):

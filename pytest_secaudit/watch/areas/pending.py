@@ -41,6 +41,7 @@ class Tasks:
     name = "async tasks"
     code = "PSA606"
     seldom = True
+    settles_by_key = True
     off = ""
 
     def __init__(self, taps: Taps, stack: Stack, *, by_loop: bool = sys.version_info >= (3, 14)) -> None:  # noqa: ARG002

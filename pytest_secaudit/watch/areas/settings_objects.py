@@ -6,7 +6,7 @@ past their own attribute access, and compared by identity. What only vanishes is
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from operator import is_
@@ -85,6 +85,10 @@ class DjangoSettings:
         self._base: object = None
         self._layers: tuple[_Layer, ...] = ()
         self._seen: dict[str, object] = {}
+
+    @property
+    def stirred(self) -> Sequence[object]:
+        return (self._front,)
 
     def look(self) -> Iterable[Change]:
         front = self._front
@@ -245,6 +249,10 @@ class OsloConfig:
         self._is_heard = False
         self._slots: dict[tuple[int, str], _Slot] = {}
         self._sites: dict[tuple[int, str], Site] = {}
+
+    @property
+    def stirred(self) -> Sequence[object]:
+        return (self._slots,)
 
     def look(self) -> Iterable[Change]:
         if not self._is_heard and "oslo_config.cfg" in real.modules:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import importlib
 import signal
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from operator import is_
 from typing import Any
 
@@ -47,6 +47,10 @@ class Signals:
         if self._timer.known:  # the names in `signal` are those that programs use
             self._writes.listen(signal, "alarm", _timed)
             self._writes.listen(signal, "setitimer", _timed)
+
+    @property
+    def stirred(self) -> Sequence[object]:
+        return (self._writes.sites, not self._hears, self._timer.runs)
 
     def look(self) -> Iterable[Change]:
         if not self._writes.sites and self._hears and self._raw and not self._timer.runs:

@@ -85,6 +85,7 @@ class Threads:
 
     name = "threads"
     code = "PSA601"
+    settles_by_key = True
     off = ""
 
     def __init__(self, taps: Taps, stack: Stack) -> None:
@@ -117,6 +118,10 @@ class Threads:
         self._fresh.append(started)
 
     # --- looking
+
+    @property
+    def stirred(self) -> Sequence[object]:
+        return (self._fresh, self._alive)
 
     def look(self) -> Sequence[Change]:
         if not self._fresh and not self._alive:

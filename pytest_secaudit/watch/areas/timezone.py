@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from operator import is_, itemgetter
 from typing import Any
 
@@ -34,6 +34,10 @@ class TimeZone:
         self.off = "" if known else "time.tzset is not on this platform"
         if known:
             self._writes.listen(time, "tzset", _set)
+
+    @property
+    def stirred(self) -> Sequence[object]:
+        return (self._writes.sites,)
 
     def look(self) -> Iterable[Change]:
         return () if not self._writes.sites and self._raw else self.look_closely()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from typing import Any
 
 from pytest_secaudit.watch import real
@@ -37,6 +37,10 @@ class Umask:
         self._writes = Writes(taps, stack)
         self.off = "" if self._writes.listen(os, "umask", self._set) else "os.umask is not a plain function here"
 
+    @property
+    def stirred(self) -> Sequence[object]:
+        return (self._writes.sites,)
+
     def look(self) -> Iterable[Change]:
         now, before = self._now, self._seen
         if now == before and self._has_looked:
@@ -46,6 +50,8 @@ class Umask:
         if not had_looked or (now == self._unheard and now != self._first):
             return ()
         return [Change(SUBJECT, before, now, sites.get(SUBJECT))]
+
+    look_closely = look  # what it was told when it settled
 
     def _set(self, args: tuple[Any, ...], kwargs: Mapping[str, Any], result: int) -> Hashable | None:
         if self._now is None:

@@ -60,5 +60,7 @@ class Writes:
 
     def taken(self) -> dict[Hashable, Site | None]:
         """What was written until now; from here on it is counted anew."""
+        if not self.sites:
+            return {}
         sites, self.sites = self.sites, {}
         return dict(sites)  # a thread may still be writing to the other

@@ -6,7 +6,7 @@ nothing is imported for that, and nothing is listened to before the module in qu
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from pytest_secaudit.watch import real
 from pytest_secaudit.watch.patches import fixtures_package, mocks, monkeys
@@ -46,16 +46,19 @@ class Patches:
         for way in self._ways:
             way.refresh()
 
+    @property
+    def stirred(self) -> Sequence[object]:
+        return (*self._register.stirred, self._monkeys.moved)
+
     def look(self) -> Iterable[Change]:
         if len(real.modules) != self._loaded:
             self._refresh()
-        if self._monkeys.young or self._monkeys.known:
-            self._monkeys.poll()
+        self._monkeys.poll()
         if not self._has_baseline:
             self._has_baseline = True
             self._register.take_baseline()
             return ()
-        return () if self._register.is_quiet else self._register.news()
+        return self._register.news()
 
     def is_lasting(self, change: Change) -> bool:
         """Asked before a claim: whether later tests are concerned. From then on the patcher is held no longer."""

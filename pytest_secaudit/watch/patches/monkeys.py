@@ -1,7 +1,9 @@
 """Hears of `pytest.MonkeyPatch`.
 
-Its methods stay as they are: their warnings count the frames above them. A new instance gets lists of its own kind for
-what it has to undo, which note what is put in and what is taken out. Its folder and ``sys.path`` are asked for at looks.
+Those of its methods that patch stay as they are: their warnings count the frames above them. A new instance gets lists
+of its own kind for what it has to undo, which note what is put in and what is taken out. One that has changed the
+folder or ``sys.path`` is asked at looks until it has put that back; the others, which a suite may keep by thousands,
+cost nothing.
 """
 
 from __future__ import annotations
@@ -31,6 +33,7 @@ class Monkeys:
 
     Attributes:
         off: the private name that the class has no more.
+        moved: those that have changed the folder or ``sys.path``, and are not known to have put it back.
     """
 
     def __init__(self, taps: Taps, stack: Stack, register: Register) -> None:
@@ -38,8 +41,7 @@ class Monkeys:
         self.stack = stack
         self.register = register
         self.stopped = False
-        self.young: list[Any] = []
-        self.known: list[_Monkey] = []
+        self.moved: list[_Monkey] = []
         self._taps = taps
         self._heard: object = None
 
@@ -49,6 +51,8 @@ class Monkeys:
         if cls is not self._heard and is_class(cls):
             self._heard = cls
             self._taps.put(cls, "__init__", self._making)
+            self._taps.put(cls, "chdir", self._moving)
+            self._taps.put(cls, "syspath_prepend", self._moving)
 
     def _making(self, original: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
         __tracebackhide__ = True
@@ -65,23 +69,31 @@ class Monkeys:
         if type(attributes) is list and type(items) is list:
             monkey._setattr = ToUndo(_ATTRIBUTE, self)  # noqa: SLF001 - asked for a line above
             monkey._setitem = ToUndo(_ITEM, self)  # noqa: SLF001
-            self.young.append(monkey)
         else:
             self.off = "pytest.MonkeyPatch has no lists any more"
 
+    def _moving(self, original: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
+        __tracebackhide__ = True
+        original(*args, **kwargs)
+        with QUIETLY:
+            self._has_moved(args[0])
+
+    def _has_moved(self, monkey: Any) -> None:
+        if self.stopped or type(monkey._setattr) is not ToUndo:  # noqa: SLF001 - such a one was made before we came
+            return
+        if not any(one.is_of(monkey) for one in self.moved[:]):
+            self.moved.append(_Monkey(monkey, self.register))
+        self.poll()
+
     def poll(self) -> None:
-        """Ask those that are alive for what they do not note in lists."""
-        if self.young:
-            young = self.young[:]  # held until they are asked
-            del self.young[: len(young)]
-            self.known += [_Monkey(monkey, self.register) for monkey in young]
-        if not all([monkey.is_alive() for monkey in self.known]):  # noqa: C419 - each of them is to be asked
-            self.known = [monkey for monkey in self.known if monkey.is_alive()]
+        """Ask them what they have changed, and what they have put back: that is nowhere heard."""
+        for monkey in self.moved[:]:
+            if not monkey.has_moved():
+                self.moved.remove(monkey)
 
     def stop(self) -> None:
         self.stopped = True
-        self.young.clear()
-        self.known.clear()
+        self.moved.clear()
 
 
 class _Monkey:
@@ -95,7 +107,11 @@ class _Monkey:
         self._cwd: Act | None = None
         self._paths: dict[str, Act] = {}
 
-    def is_alive(self) -> bool:
+    def is_of(self, monkey: Any) -> bool:
+        return self._ref() is monkey
+
+    def has_moved(self) -> bool:
+        """Whether it has anything to put back; tells the register what is new."""
         monkey = self._ref()
         if monkey is None:
             return False
@@ -103,7 +119,7 @@ class _Monkey:
             self._folder_changed(monkey)
         if monkey._savesyspath is not None or self._paths:  # noqa: SLF001
             self._path_changed(monkey, monkey._savesyspath)  # noqa: SLF001
-        return True
+        return self._cwd is not None or monkey._savesyspath is not None  # noqa: SLF001
 
     def _folder_changed(self, monkey: Any) -> None:
         if self._cwd is None:

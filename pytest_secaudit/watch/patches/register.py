@@ -8,7 +8,7 @@ one puts an older replacement back, so the attribute itself is asked.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from itertools import count
 from types import CodeType
@@ -231,9 +231,9 @@ class Register:
     # --- what a look says
 
     @property
-    def is_quiet(self) -> bool:
-        """Nothing to say."""
-        return not (self.fresh or self._gone or self._to_judge or self._left)
+    def stirred(self) -> Sequence[object]:
+        """Empty, all of them, while there is nothing to say."""
+        return (self.fresh, self._gone, self._to_judge, self._left)
 
     def take_baseline(self) -> None:
         """What is in force now was there before us: nobody owes it."""
