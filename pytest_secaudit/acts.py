@@ -33,7 +33,7 @@ def findings_of_acts(watched: Watched, checks: Mapping[str, Check], max_sleep: f
 def _sleeps(slept: Iterable[Slept], checks: Mapping[str, Check]) -> Iterator[Finding]:
     by_place: dict[Place, list[Slept]] = defaultdict(list)
     for one in slept:
-        if one.place.path:
+        if one.place.path and (one.seconds or one.place == one.written_at):  # a beat that was cancelled is no news
             by_place[one.place].append(one)
     check = checks.get("PSA701")
     for (place, group), identity in zip(by_place.items(), _identities(by_place), strict=True):

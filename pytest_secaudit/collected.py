@@ -131,7 +131,7 @@ class Collector:
         function = item.obj
         if type(function) is MethodType:
             function = function.__func__
-        if type(function) is FunctionType and "__wrapped__" not in function.__dict__:
+        if type(function) is FunctionType and not hasattr(function, "__wrapped__"):
             home = function.__module__
             return home if type(home) is str else None
         if self._wrapped[0] is not function:  # one of many parameters is looked at, not each

@@ -149,12 +149,13 @@ class Watching:
     def test_is_over(self) -> None:
         """Its clean-up is done, too: what comes now is the set-up of the next."""
         try:
-            if self.engine.ledger.is_even and not self.engine.windows:
-                self._mine = []
+            ledger = self.engine.ledger
+            if ledger.is_even and not self.engine.windows:
+                self._mine.clear()
             else:
                 self._claim_mine()
             self._item, self._taking_down = None, False
-            self.engine.ledger.set_up_begins()
+            ledger.set_up_begins()
             if (
                 len(real.modules) != self._loaded
                 or _TIME.get("sleep") is not self._sleep
@@ -328,13 +329,11 @@ class Watching:
             self._close(mine, self._item)
 
     def _close(self, owners: Sequence[Actor], node: Node) -> None:
-        engine = self.engine
-        if not engine.ledger.is_even and not self._interrupted:
+        if not self._interrupted:
             failed = bool(self._failed) and node.nodeid in self._failed
             for actor in owners:
-                engine.close(actor, failed=failed and actor.kind != "fixture")
-        if engine.windows:
-            engine.close_windows()
+                self.engine.close(actor, failed=failed and actor.kind != "fixture")
+        self.engine.close_windows()
 
     # --- what goes home
 

@@ -223,8 +223,12 @@ def _reaching(
         except (BlockingIOError, InterruptedError):  # under way: how it ends is told elsewhere
             tried = False
             raise
+        except TypeError:  # the arguments are wrong: nothing was done
+            reached = None
+            raise
         finally:
-            contact.note(kind, reached, tried=tried)
+            if reached is not None:
+                contact.note(kind, reached, tried=tried)
 
     return reaching
 

@@ -24,11 +24,9 @@ from pytest_secaudit.watch.writing_lines import writing_line
 
 MAX_NAMED = 20
 
-#: How many close looks every run has, the share of the tests' time that they may take from then on, and how many
-#: seconds of it may be saved up.
+#: How many close looks every run has, and the share of the tests' time that they may take from then on.
 FREE_LOOKS = 100
 SHARE = 0.005
-MOST_CREDIT = 0.01
 
 
 class Engine:
@@ -59,9 +57,7 @@ class Engine:
         self._said: dict[int, tuple[str, str, str]] = {}
         self.exact = exact
         self._free = FREE_LOOKS
-        self._credit = 0.0
-        self._earned_at = self._looked_at = real.perf_counter()
-        self._price = 0.0
+        self._looked_at = self._next_close_look = 0.0
         self._unwatched: list[Actor] = []
         self.windows: list[Actor] = []
         self._eyes = Eyes([area for area in areas if area.name not in self.off])
@@ -80,8 +76,7 @@ class Engine:
         if closely:
             self._look_closely()
             later = real.perf_counter()
-            self._price += (later - now - self._price) / 8  # what it costs lately
-            self._credit = max(0.0, self._credit - (later - now))
+            self._next_close_look = later + (later - now) / SHARE
             now = later
         self.seconds += now - began
         self._looked_at = now
@@ -114,13 +109,8 @@ class Engine:
 
     def _can_afford(self) -> bool:
         """A closer look may take a small share of the time that the tests take; the first ones are free."""
-        if self.exact or self._free > 0:
-            self._free -= 1
-            return True
-        self._credit += (self._looked_at - self._earned_at) * SHARE
-        self._earned_at = self._looked_at
-        self._credit = min(self._credit, MOST_CREDIT)
-        return self._credit > self._price
+        self._free -= 1
+        return self._free >= 0 or self._looked_at >= self._next_close_look or self.exact
 
     def _look_with(self, looks: Looks) -> bool:
         """Whether anything was found."""

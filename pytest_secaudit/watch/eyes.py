@@ -8,7 +8,8 @@ All of it is looked over at once, in C.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from operator import getitem, is_
+from itertools import chain
+from operator import is_, itemgetter
 from typing import Any
 
 from pytest_secaudit.watch import real
@@ -42,8 +43,7 @@ class Eyes:
         self._youngest: str | None = None
         self._stirred: list[object] = []
         self._whose: list[Look] = []
-        self._namespaces: list[dict[str, object]] = []
-        self._names: list[str] = []
+        self._bound: list[tuple[itemgetter[Any], dict[str, object]]] = []
         self._slots: list[object] = []
         self._sized: list[Any] = []
         self._sizes: list[int] = []
@@ -60,7 +60,8 @@ class Eyes:
         if len(real.modules) != self._loaded or next(reversed(real.modules), None) is not self._youngest:
             return self.asleep
         try:
-            is_as_it_was = all(map(is_, map(getitem, self._namespaces, self._names), self._slots))
+            now = chain.from_iterable([bound(names) for bound, names in self._bound])
+            is_as_it_was = all(map(is_, now, self._slots))
         except KeyError:  # one of them was deleted
             is_as_it_was = False
         has_its_sizes = [*map(len, self._sized)] == self._sizes
@@ -77,7 +78,9 @@ class Eyes:
         pairs = [(look, one) for look, area in self.asleep.items() for one in area.stirred]  # type: ignore[attr-defined]
         self._whose, self._stirred = [look for look, _ in pairs], [one for _, one in pairs]
         slots = [slot for area in self._with_slots.values() for slot in area.slots]  # type: ignore[attr-defined]
-        self._namespaces, self._names = [names for names, _ in slots], [name for _, name in slots]
-        self._slots = [names.get(name) for names, name in slots]
+        spaces = {id(names): names for names, _ in slots}
+        by_space = [(names, [name for one, name in slots if one is names]) for names in spaces.values()]
+        self._bound = [(itemgetter(*names, names[0]), space) for space, names in by_space]  # of two and more: a tuple
+        self._slots = [value for bound, space in self._bound for value in bound(space)]
         self._sized = [one for area in self._with_sizes.values() for one in area.sizes]  # type: ignore[attr-defined]
         self._sizes = [*map(len, self._sized)]

@@ -114,12 +114,13 @@ class Ledger:
 
     def __init__(self) -> None:
         self.claims: list[Claim] = []
-        self._bodies: list[Actor] = []
+        self._bodies: list[tuple[str, str]] = []
         self._failed: set[int] = set()
         self.setting_up = False
         self._stage: list[Actor] = []
         self._debts: dict[_Key, list[_Debt]] = {}
         self._unclaimed: defaultdict[Actor, int] = defaultdict(int)
+        self._due = 0
         self._repairs: dict[_Key, _Repair] = {}
         self._serials = count()
 
@@ -205,7 +206,7 @@ class Ledger:
         """
         claim = debt.claim
         if claim is None:
-            self._unclaimed[debt.owner] += 1
+            self._is_owed_by(debt.owner)
         elif self.acting.kind != "test" or self.acting == repair.actor:
             claim.paid_by, claim.until, claim.remade = None, None, False
 
@@ -219,7 +220,7 @@ class Ledger:
             )
         else:
             debts.append(_Debt(owner, area, change))
-            self._unclaimed[owner] += 1
+            self._is_owed_by(owner)
 
     def _pay(self, debt: _Debt) -> None:
         claim = debt.claim
@@ -232,8 +233,13 @@ class Ledger:
         claim.until = len(self._bodies)
         claim.remade = self.setting_up and claim.until == claim.bodies
 
+    def _is_owed_by(self, owner: Actor) -> None:
+        self._unclaimed[owner] += 1
+        self._due += owner.scope == "function"
+
     def _settled(self, owner: Actor) -> None:
         self._unclaimed[owner] -= 1
+        self._due -= owner.scope == "function"
         if not self._unclaimed[owner]:
             del self._unclaimed[owner]
 
@@ -245,8 +251,8 @@ class Ledger:
 
     @property
     def is_even(self) -> bool:
-        """Whether nobody owes anything, and nobody took away for a while what another owes."""
-        return not self._unclaimed and not self._repairs
+        """Whether no test and no fixture of one owes anything, and nobody took away for a while what another owes."""
+        return not self._due and not self._repairs
 
     def _open(self, actor: Actor) -> Iterator[_Debt]:
         if actor in self._unclaimed:
@@ -282,7 +288,8 @@ class Ledger:
                 if type(value) is Held:
                     value.loosen()
             claimed.append(debt.claim)
-        self._unclaimed.pop(actor, None)
+        settled = self._unclaimed.pop(actor, 0)
+        self._due -= settled if actor.scope == "function" else 0
         self.over(actor)
         self.claims += claimed
         return claimed
@@ -299,12 +306,12 @@ class Ledger:
         """A test goes on stage, and its body starts: it sees every claimed change that is in force."""
         self.setting_up = False
         self._stage.append(test)
-        self._bodies.append(test)
+        self._bodies.append((test.id, test.group))
 
     def test_failed(self, test: str) -> None:
         """The test failed: it may be a victim of what it saw."""
         for number in range(len(self._bodies) - 1, -1, -1):
-            if self._bodies[number].id == test:
+            if self._bodies[number][0] == test:
                 self._failed.add(number)
                 return
 
@@ -312,7 +319,7 @@ class Ledger:
         """The bodies that ran while the claim was in force, its owner's own not counted."""
         until = len(self._bodies) if claim.until is None else claim.until
         return [
-            Body(body.id, body.group, failed=number in self._failed)
-            for number, body in enumerate(self._bodies[claim.bodies : until], claim.bodies)
-            if body.id != claim.owner.id
+            Body(test, group, failed=number in self._failed)
+            for number, (test, group) in enumerate(self._bodies[claim.bodies : until], claim.bodies)
+            if test != claim.owner.id
         ]

@@ -77,7 +77,7 @@ def test_another_name_is_found_on_close_inspection(area: BuiltinNames, monkeypat
 def test_a_name_that_is_added_has_its_owner_also_where_nobody_looks_closely(area: BuiltinNames) -> None:
     engine = Engine([area])
     engine.look(closely=True)
-    engine._free, engine._price = 0, 1e9
+    engine._free, engine._next_close_look = 0, 1e18
     first, test = (Actor("test", f"test_a.py::test_{name}", scope="function") for name in "ab")
     for actor in (first, test):
         engine.enter(actor)

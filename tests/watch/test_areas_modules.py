@@ -75,7 +75,7 @@ def test_what_is_imported_anew_is_of_who_did_it(area: Modules, folder: Path, tes
     """As many modules as before, and nobody looks closely: but another one is the youngest."""
     engine = Engine([area])
     engine.look(closely=True)
-    engine._free, engine._price = 0, 1e9
+    engine._free, engine._next_close_look = 0, 1e18
     test = Actor("test", "test_a.py::test_x", scope="function")
     engine.enter(test)
     del sys.modules["shop"]

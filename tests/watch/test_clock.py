@@ -33,9 +33,14 @@ MAIN = threading.get_ident()
 
 
 class World:
-    """A clock, and files of tests and of a product that sleep."""
+    """A clock, and files of tests and of a product that sleep.
+
+    Attributes:
+        before: what ``time.sleep`` was without it: the tap of an audit of this very run, perhaps.
+    """
 
     def __init__(self, root: Path) -> None:
+        self.before = time.sleep
         self.root = root
         self.actor = "a test"
         self.taps = Taps()
@@ -517,7 +522,7 @@ def test_what_replaces_the_sleep_of_time(world: World, monkeypatch: pytest.Monke
         assert time.sleep is ours
     finally:
         world.taps.take_back()
-        assert time.sleep is original
+        assert time.sleep is world.before
 
 
 @pytest.mark.parametrize("tapped", [True, False])
@@ -525,7 +530,6 @@ def test_a_library_that_wraps_the_sleep_of_time(world: World, tapped: bool) -> N
     """As os-brick does when it is imported; with eventlet what it saved is a function that nobody taps."""
     saved = time.sleep if tapped else real.sleep
     wrapper = world.define("site-packages/os_brick.py", "def _sleep(secs):\n    saved(secs)\n", saved=saved)["_sleep"]
-    original = original_of(time.sleep)
     try:
         time.sleep = wrapper
         world.clock.refresh()
@@ -536,7 +540,7 @@ def test_a_library_that_wraps_the_sleep_of_time(world: World, tapped: bool) -> N
     finally:
         world.taps.take_back()
         assert time.sleep is wrapper
-        time.sleep = original
+        time.sleep = world.before
 
 
 def test_what_tests_put_in_the_place_of_the_sleep_of_time_stays(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -636,5 +640,5 @@ def test_after_the_run(world: World) -> None:
     saved(0.002)
     time.sleep(0.002)
     assert world.slept() == []
+    assert time.sleep is world.before
     assert saved == time.sleep
-    assert saved is not time.sleep

@@ -146,7 +146,7 @@ def test_what_cannot_be_afforded_is_of_a_window_of_tests() -> None:
     engine = Engine([box])
     engine._free = 0
     engine.look(closely=True)
-    engine._price = 1e9
+    engine._next_close_look = 1e18
     for name in "abc":
         test = TEST._replace(id=f"tests/test_a.py::test_{name}")
         engine.enter(test)
@@ -171,7 +171,7 @@ def a_window(*actors: Actor) -> Actor:
     box.seldom = True  # type: ignore[attr-defined]
     engine = Engine([box])
     engine.look(closely=True)
-    engine._price, engine._free = 1e9, 0
+    engine._next_close_look, engine._free = 1e18, 0
     for actor in actors[:-1]:
         engine._unwatched.append(actor)
     box.value = "open"
@@ -207,7 +207,7 @@ def test_wide_owners_are_always_looked_at_closely() -> None:
     box.seldom = True  # type: ignore[attr-defined]
     engine = Engine([box])
     engine.look(closely=True)
-    engine._price = 1e9
+    engine._next_close_look = 1e18
     fixture = Actor("fixture", "conftest.py::server", scope="session", path="conftest.py")
     left(engine, box, fixture)
     assert engine.claimed()[0].owner.kind == "fixture"
@@ -218,7 +218,7 @@ def test_exact_looks_closely_at_every_change_of_stage() -> None:
     box.seldom = True  # type: ignore[attr-defined]
     engine = Engine([box], exact=True)
     engine.look(closely=True)
-    engine._price = 1e9
+    engine._next_close_look = 1e18
     left(engine, box)
     assert engine.claimed()[0].owner.kind == "test"
 

@@ -140,6 +140,68 @@ def test_a_private_name_that_is_gone(
         assert list(told(area)) == [CHARGE]
 
 
+@pytest.mark.parametrize("there", [True, False])
+def test_a_stand_in_that_is_gone_again_was_none_of_a_version(
+    area: Patches, monkeypatch: pytest.MonkeyPatch, there: bool
+) -> None:
+    names = patchers()
+    module, stand_in = types.ModuleType("mock.mock"), types.ModuleType("mock.mock")
+    vars(module).update(names)
+    vars(stand_in).update({**names, "_patch": object})
+    if there:
+        monkeypatch.setitem(sys.modules, "mock.mock", module)
+    else:
+        monkeypatch.delitem(sys.modules, "mock.mock", raising=False)
+    area._refresh()
+    with pytest.MonkeyPatch.context() as monkey:
+        monkey.setitem(sys.modules, "mock.mock", stand_in)
+        area._refresh()
+        assert "mock.mock" in area.off
+    area._refresh()
+    assert area.off == ""
+
+
+@pytest.mark.parametrize("derived_before", [True, False])
+def test_a_derived_patcher_is_heard_as_well(
+    shop: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, derived_before: bool
+) -> None:
+    """As the one that oslotest puts into `unittest.mock`, which all of OpenStack uses."""
+    import unittest.mock
+
+    class Derived(unittest.mock._patch):
+        __slots__ = ()
+
+        def __enter__(self) -> object:
+            return super().__enter__()
+
+    source = "def test_it(make):\n    made = make()\n    made.start()\n    return made\n"
+    names: dict[str, Any] = {}
+    exec(compile(source, str(tmp_path / "test_it.py"), "exec"), names)
+    taps = Taps()
+    stack = Stack(os.path.basename, lambda path: path.endswith("test_it.py"))
+    if derived_before:
+        monkeypatch.setattr(unittest.mock, "_patch", Derived)
+    area = Patches(taps, stack)
+    try:
+        assert not area.look()
+        monkeypatch.setattr(unittest.mock, "_patch", Derived)
+        area._refresh()
+        assert area.off == ""
+        for act in (unittest.mock.patch, lambda path: unittest.mock.patch.object(shop, "charge")):
+            made = names["test_it"](lambda act=act: act(CHARGE))
+            assert type(made) is Derived
+            (change,) = told(area).values()
+            assert change.subject == CHARGE
+            assert change.site.edit == change.site.written_at == Place("test_it.py", 3)
+            made.stop()
+            assert paid(area) == [CHARGE]
+        with unittest.mock.patch(CHARGE):
+            assert list(told(area)) == [CHARGE]
+    finally:
+        taps.take_back()
+        area.stop()
+
+
 def test_the_standard_library_has_the_names(area: Patches) -> None:
     import unittest.mock
 

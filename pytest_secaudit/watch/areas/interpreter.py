@@ -42,6 +42,7 @@ _ORIGINALS = {
     "platform": "",
 }
 _IN_SYS = itemgetter(*_ORIGINALS, "argv")
+_OFTEN_SET = ("stdin", "stdout", "stderr", "excepthook", "displayhook", "platform", "argv")
 _PYTESTS = ("_pytest", "exceptiongroup", "execnet", "xdist")
 OWN = "<its own>"
 
@@ -126,7 +127,7 @@ class Interpreter:
     @property
     def slots(self) -> Sequence[tuple[dict[str, Any], str]]:
         late = self._late
-        found = [(self._sys, name) for name in (*_ORIGINALS, "argv")]
+        found = [(self._sys, name) for name in _OFTEN_SET]
         found += [(self._threading, "excepthook"), (late.requests, "_opener"), (late.contexts, "_actual_context")]
         return [(names, name) for names, name in found if name in names]
 
@@ -149,8 +150,8 @@ class Interpreter:
         return self._compared()
 
     def look_closely(self) -> Iterable[Change]:
-        """Find also what has to be asked for, and was not heard of."""
-        return () if self._numbers == self._read_numbers() else self._compared(closely=True)
+        """Find also what has to be asked for, and was not heard of; and the slots that hardly anybody sets."""
+        return self.look() if self._numbers == self._read_numbers() else self._compared(closely=True)
 
     def _read_numbers(self) -> tuple[Hashable, ...]:
         """The values of `_NUMBERS`."""

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import gc
 import logging
+import weakref
 from collections import defaultdict, deque
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -22,7 +23,7 @@ from typing import Any
 
 from pytest_secaudit.watch import real
 from pytest_secaudit.watch.areas.origins import QUIETLY, library
-from pytest_secaudit.watch.areas.strangers import called, home_of, names_of, type_name
+from pytest_secaudit.watch.areas.strangers import bases_of, called, home_of, names_of, type_name
 from pytest_secaudit.watch.areas.values import shown, token
 from pytest_secaudit.watch.areas.writes import Writes, caller
 from pytest_secaudit.watch.stack import Stack
@@ -164,9 +165,10 @@ class Logging:
         self._known = len(self._manager.loggerDict)
         if len(self._modules) != len(real.modules):
             self._modules = frozenset(name for name in list(real.modules) if type(name) is str)
-        spaces = [names_of(logger) for logger in self._loggers()]
-        lists = [space[kind] for space in spaces for kind in ("handlers", "filters") if kind in space]
-        self._roots = [*self._loggers(), *spaces, *lists]  # where a logger's values are is the interpreter's affair
+        loggers = self._loggers()
+        lists = [_value(logger, kind) for logger in loggers for kind in ("handlers", "filters")]
+        spaces = [_space(logger) for logger in loggers]
+        self._roots = [*loggers, *lists, *(space for space in spaces if space is not None)]
         self._values = gc.get_referents(*self._roots)
 
     # --- one logger
@@ -222,14 +224,13 @@ class Logging:
         return [module for module in list(real.modules) if type(module) is str and module not in self._modules]
 
     def _picture(self, logger: logging.Logger) -> _Picture:
-        space = names_of(logger)
-        level = self._level_of_root() if logger is self._root else space.get("level")
+        level = self._level_of_root() if logger is self._root else _value(logger, "level")
         return _Picture(
             token(level),
-            token(space.get("propagate")),
-            token(space.get("disabled")),
-            tuple(one for one in _items(space.get("handlers")) if not self._is_pytests(one)),
-            _items(space.get("filters")),
+            token(_value(logger, "propagate")),
+            token(_value(logger, "disabled")),
+            tuple(one for one in _items(_value(logger, "handlers")) if not self._is_pytests(one)),
+            _items(_value(logger, "filters")),
         )
 
     def _is_pytests(self, handler: object) -> bool:
@@ -391,8 +392,38 @@ def _is_same(now: Sequence[object], last: Sequence[object]) -> bool:
     return len(now) == len(last) and all(map(is_, now, last))
 
 
+#: Whether nothing in a class of loggers stands in the way of an instance's own values.
+_PLAIN_CLASSES: weakref.WeakKeyDictionary[type, bool] = weakref.WeakKeyDictionary()
+_read = real.own(object.__getattribute__)
+
+
+def _value(logger: logging.Logger, name: str) -> object:
+    """A value of the logger itself.
+
+    Not by its ``__dict__``: an object that was asked for it is slower from then on, and pytest goes over all loggers
+    several times a test.
+    """
+    cls = type(logger)
+    is_plain = _PLAIN_CLASSES.get(cls)
+    if is_plain is None:
+        names = {"name", *_ATTRIBUTES}
+        is_plain = _PLAIN_CLASSES[cls] = not any(names & vars(base).keys() for base in bases_of(cls))
+    if not is_plain:
+        return names_of(logger).get(name)
+    try:
+        return _read(logger, name)
+    except AttributeError:
+        return None
+
+
+def _space(logger: logging.Logger) -> object:
+    """The ``__dict__`` of a logger, if somebody has asked for it: then that holds the values."""
+    cache = _value(logger, "_cache")
+    return next((one for one in gc.get_referents(logger) if type(one) is dict and one is not cache), None)
+
+
 def _name(logger: logging.Logger, root: logging.Logger) -> str:
-    name = names_of(logger).get("name")
+    name = _value(logger, "name")
     return "" if logger is root or type(name) is not str else name
 
 
