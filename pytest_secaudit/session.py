@@ -138,8 +138,10 @@ class MainAudit:
         # Three times for every test: only what says something goes further than this.
         try:
             when, has_passed = report.when, report.outcome == "passed"
-            if when == "call" or not has_passed or CARRIER in report.__dict__:
+            if not has_passed or CARRIER in report.__dict__:
                 self._take_in(report)
+            elif when == "call":
+                self.outcomes.setdefault(report.nodeid, "passed")
             if self.outfit is not None:
                 if not has_passed or report.sections:
                     self.outfit.hooks.reported(report)
@@ -151,7 +153,8 @@ class MainAudit:
     @careful
     def _take_in(self, report: pytest.TestReport) -> None:
         test = report.nodeid
-        self.outcomes[test] = _worse(self.outcomes.get(test), report)
+        if report.when == "call" or report.outcome != "passed":
+            self.outcomes[test] = _worse(self.outcomes.get(test), report)
         carried = report.__dict__.get(CARRIER)
         if carried is not None:
             self.cargo.append(unpack(carried))
