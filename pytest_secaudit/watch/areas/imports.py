@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from collections.abc import Callable, Container, Hashable, Iterable, Sequence
-from itertools import chain, islice
+from itertools import islice
 from operator import is_
 from typing import Any
 
@@ -72,21 +72,24 @@ class Imports:
         return [one for one in (self._path_list, self._finder_list, self._hook_list) if one is not _NO_LIST]
 
     def look(self) -> Iterable[Change]:
-        return self._compared(*self._now())
+        """What has grown, shrunk or been replaced; also an entry in the place of another."""
+        path, finders, hooks = self._now()
+        return () if self._are_as_they_were(path, finders, hooks) else self._compared(path, finders, hooks)
+
+    look_closely = look
 
     def _now(self) -> list[Any]:
         return [self._sys.get(name) for name in _LISTS]
 
-    def look_closely(self) -> Iterable[Change]:
-        """Find also an entry in the place of another."""
-        path, finders, hooks = self._now()
-        try:
-            if all(map(is_, path, self._path)) and all(map(is_, chain(finders, hooks), self._both)):
-                self._loaded = len(real.modules)
-                return ()
-        except Exception:  # something odd came among the entries
-            return self._compared(path, finders, hooks)
-        return self._compared(path, finders, hooks)
+    def _are_as_they_were(self, path: Any, finders: Any, hooks: Any) -> bool:
+        if path is not self._path_list or finders is not self._finder_list or hooks is not self._hook_list:
+            return False
+        both = [*finders, *hooks]
+        same = len(path) == len(self._path) and all(map(is_, path, self._path))
+        same = same and len(both) == len(self._both) and all(map(is_, both, self._both))
+        if same:
+            self._loaded = len(real.modules)
+        return same
 
     def _compared(self, path: Any, finders: Any, hooks: Any) -> list[Change]:
         changes = self._of_the_path(path)
