@@ -137,16 +137,12 @@ class MainAudit:
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         # Three times for every test: only what says something goes further than this.
         try:
-            when, has_passed = report.when, report.outcome == "passed"
-            if not has_passed or CARRIER in report.__dict__:
+            if report.outcome != "passed" or CARRIER in report.__dict__:
                 self._take_in(report)
-            elif when == "call":
+            elif report.when == "call":
                 self.outcomes.setdefault(report.nodeid, "passed")
             if self.outfit is not None:
-                if not has_passed or report.sections:
-                    self.outfit.hooks.reported(report)
-                if when == "teardown":
-                    self.outfit.hooks.test_is_over()
+                self.outfit.hooks.heard(report)
         except AttributeError as error:  # somebody's own kind of report
             self.troubles.append(("pytest_runtest_logreport", clean(str(error))))
 

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import functools
 import os
-import socket
-import time
 import unittest
 from collections.abc import Generator, Sequence
 from typing import Any
@@ -22,7 +20,7 @@ from pytest_secaudit.reading import fingerprint
 from pytest_secaudit.redact import clean
 from pytest_secaudit.secrets_formats import may_hold_token
 from pytest_secaudit.stage import Cast, Casting
-from pytest_secaudit.watch import clock, real
+from pytest_secaudit.watch import clock
 from pytest_secaudit.watch.clock import Clock
 from pytest_secaudit.watch.contact import Contact
 from pytest_secaudit.watch.engine import Engine, owner_of
@@ -34,8 +32,6 @@ from pytest_secaudit.watch.record import Contacted, Noticed, Slept, Watched
 
 Node = pytest.Item | pytest.Collector
 _TEST_CASE = unittest.TestCase
-_TIME = vars(time)
-_SOCKETS = vars(socket.socket)
 
 
 class Watching:
@@ -62,9 +58,6 @@ class Watching:
         self._setup: Actor | None = None
         self._failed: set[str] = set()
         self._armed: set[Node] = set()
-        self._loaded = -1
-        self._sleep: object = None
-        self._connect: object = None
         self._owners: dict[Node, list[Actor]] = {}
         self._imports: list[Actor] = []
         self._interrupted = False
@@ -150,28 +143,16 @@ class Watching:
         """Its clean-up is done, too: what comes now is the set-up of the next."""
         try:
             ledger = self.engine.ledger
-            if ledger.is_even and not self.engine.windows:
-                self._mine.clear()
-            else:
+            if self.engine.windows or not ledger.is_even(self._mine):
                 self._claim_mine()
+            self._mine.clear()
             self._item, self._taking_down = None, False
             ledger.set_up_begins()
-            if (
-                len(real.modules) != self._loaded
-                or _TIME.get("sleep") is not self._sleep
-                or _SOCKETS.get("connect") is not self._connect
-            ):
-                self._refresh()
+            self.clock.refresh()
+            self.contact.refresh()
+            self.loads.refresh()
         except Exception as error:
             self._trouble("pytest_runtest_logreport", error)
-
-    def _refresh(self) -> None:
-        """Take in what was imported, and what gevent, eventlet or pytest-socket put in the place of a tap."""
-        self.clock.refresh()
-        self.contact.refresh()
-        self.loads.refresh()
-        self._loaded = len(real.modules)
-        self._sleep, self._connect = _TIME.get("sleep"), _SOCKETS.get("connect")
 
     def _trouble(self, hook: str, error: Exception) -> None:
         self.troubles.append((hook, clean(f"{type(error).__name__}: {error}")))
@@ -206,8 +187,15 @@ class Watching:
 
     # --- reports
 
+    def heard(self, report: pytest.TestReport) -> None:
+        """Three times for every test; most reports say nothing but that a phase is over."""
+        if report.outcome != "passed" or report.sections:
+            self._reported(report)
+        if report.when == "teardown":
+            self.test_is_over()
+
     @careful
-    def reported(self, report: pytest.TestReport) -> None:
+    def _reported(self, report: pytest.TestReport) -> None:
         """A phase of a test failed, was skipped or printed something."""
         if report.when == "setup" and report.outcome != "passed":  # there will be no call
             self._taking_down = True

@@ -46,9 +46,7 @@ class WorkerAudit:
     @careful
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         if self.outfit is not None:
-            self.outfit.hooks.reported(report)
-            if report.when == "teardown":
-                self.outfit.hooks.test_is_over()
+            self.outfit.hooks.heard(report)
 
     @careful
     def _load(self, report: pytest.TestReport, item: pytest.Item) -> None:

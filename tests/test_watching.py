@@ -71,6 +71,16 @@ def test_every_scope_of_fixture_is_named_once(pytester: pytest.Pytester) -> None
     assert left(audit(pytester)) == sorted(expected)
 
 
+def test_a_wider_fixture_that_ends_with_its_test_is_claimed_with_it(pytester: pytest.Pytester) -> None:
+    """Where there is no class, a fixture of that scope is taken down with each test."""
+    module(
+        pytester,
+        "import os\nimport pytest\n\n\n@pytest.fixture(scope='class')\ndef zone():\n    os.environ['X'] = '1'\n\n\ndef test_a(zone): pass\ndef test_b(): pass\n",
+    )
+    (found,) = left(audit(pytester))
+    assert (found.code, found.owner, found.scope) == ("PSA101", "test_it.py::zone", "class")
+
+
 def test_correct_fixtures_of_every_scope_are_silent(pytester: pytest.Pytester) -> None:
     scopes = ["function", "class", "module", "package", "session"]
     fixtures = "".join(

@@ -104,7 +104,7 @@ class Contact:
     # --- the taps
 
     def refresh(self) -> None:
-        """Before each test: take in the sockets of gevent and eventlet, and what they put in the place of ours.
+        """Take in the sockets of gevent and eventlet, and what they put in the place of ours.
 
         pytest-socket puts the method that it once found back after each test, which ends our tap: so again.
         """

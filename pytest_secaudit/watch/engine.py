@@ -1,6 +1,6 @@
 """Drives the areas and the ledger: looks at each change of stage, claims when a scope is over.
 
-A watcher that raises is switched off and named; the run goes on. In a process forked from ours nothing is watched:
+A watcher that raises is switched off and named; the run goes on. In a process forked from ours nothing is claimed:
 what happens there ends with it.
 """
 

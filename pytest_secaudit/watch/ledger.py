@@ -120,7 +120,6 @@ class Ledger:
         self._stage: list[Actor] = []
         self._debts: dict[_Key, list[_Debt]] = {}
         self._unclaimed: defaultdict[Actor, int] = defaultdict(int)
-        self._due = 0
         self._repairs: dict[_Key, _Repair] = {}
         self._serials = count()
 
@@ -150,16 +149,11 @@ class Ledger:
                 pass
 
     def set_up_begins(self) -> None:
-        """The next test: its set-up puts right what the one before it left."""
-        if self._stage or self._repairs:
-            self.clear_stage()
-        self.setting_up = True
-
-    def clear_stage(self) -> None:
-        """Nobody is on stage any more: what must be so between two tests. What those of the last one repaired is for good."""
+        """Between two tests nobody is on stage, and what those of the last one repaired is for good."""
         self._stage.clear()
         if self._repairs:
             self._repairs = {key: one for key, one in self._repairs.items() if one.actor.scope != "function"}
+        self.setting_up = True
 
     # --- what they did
 
@@ -206,7 +200,7 @@ class Ledger:
         """
         claim = debt.claim
         if claim is None:
-            self._is_owed_by(debt.owner)
+            self._unclaimed[debt.owner] += 1
         elif self.acting.kind != "test" or self.acting == repair.actor:
             claim.paid_by, claim.until, claim.remade = None, None, False
 
@@ -220,7 +214,7 @@ class Ledger:
             )
         else:
             debts.append(_Debt(owner, area, change))
-            self._is_owed_by(owner)
+            self._unclaimed[owner] += 1
 
     def _pay(self, debt: _Debt) -> None:
         claim = debt.claim
@@ -233,13 +227,8 @@ class Ledger:
         claim.until = len(self._bodies)
         claim.remade = self.setting_up and claim.until == claim.bodies
 
-    def _is_owed_by(self, owner: Actor) -> None:
-        self._unclaimed[owner] += 1
-        self._due += owner.scope == "function"
-
     def _settled(self, owner: Actor) -> None:
         self._unclaimed[owner] -= 1
-        self._due -= owner.scope == "function"
         if not self._unclaimed[owner]:
             del self._unclaimed[owner]
 
@@ -247,12 +236,11 @@ class Ledger:
 
     def owes(self, actor: Actor) -> bool:
         """Whether the actor has debts that are not claimed yet."""
-        return bool(self._unclaimed) and actor in self._unclaimed
+        return actor in self._unclaimed
 
-    @property
-    def is_even(self) -> bool:
-        """Whether no test and no fixture of one owes anything, and nobody took away for a while what another owes."""
-        return not self._due and not self._repairs
+    def is_even(self, actors: Iterable[Actor]) -> bool:
+        """Whether there is nothing to do when their scopes are over: no debt of theirs, and no repair to forget."""
+        return not self._repairs and self._unclaimed.keys().isdisjoint(actors)
 
     def _open(self, actor: Actor) -> Iterator[_Debt]:
         if actor in self._unclaimed:
@@ -288,8 +276,7 @@ class Ledger:
                 if type(value) is Held:
                     value.loosen()
             claimed.append(debt.claim)
-        settled = self._unclaimed.pop(actor, 0)
-        self._due -= settled if actor.scope == "function" else 0
+        self._unclaimed.pop(actor, None)
         self.over(actor)
         self.claims += claimed
         return claimed

@@ -97,6 +97,16 @@ class Area(Protocol):
         name: under which the report lists the watcher, and ``secaudit_watch_skip`` names it.
         code: of the check that its claims belong to.
         off: why it cannot be watched here (``not on this platform``); empty if it can.
+
+    An area may have more, and is asked less for it (`pytest_secaudit.watch.eyes`) or more exactly:
+
+    * ``look_closely()``: what `look` leaves out because it is dear; now and then, and before a claim.
+    * ``seldom``: true if all of `look` is.
+    * ``stirred``: some containers; while all are empty, and no module came or went, there is nothing to look at.
+    * ``slots``: namespaces and names in them; whichever is bound anew, `look` is asked. Only beside ``stirred``.
+    * ``sizes``: lists and dicts; whichever grows or shrinks, `look` is asked. Only beside ``stirred``.
+    * ``is_lasting(change)``: whether anybody else will see it; before a claim.
+    * ``level(change)``: the severity of a claim where it is not the check's own.
     """
 
     name: str

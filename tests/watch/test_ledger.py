@@ -61,7 +61,7 @@ def test_a_repair_is_for_good_once_its_test_is_over() -> None:
     world.act(set_up, value)
     world.act(first, None)
     assert not world.ledger.owes(first)  # so nobody closes it
-    world.ledger.clear_stage()
+    world.ledger.set_up_begins()
     assert all(value not in gc.get_referents(one) for one in gc.get_objects() if type(one).__name__ == "_Repair")
     world.act(later, value)
     assert [claim.owner for claim in world.ledger.close(later)] == [later]
@@ -73,7 +73,7 @@ def test_a_repair_of_a_wider_fixture_outlives_a_test() -> None:
     session = SESSION._replace(scope="session")
     world.act(session, "UTC")
     world.act(module, None)
-    world.ledger.clear_stage()
+    world.ledger.set_up_begins()
     world.act(module, "UTC")
     assert world.ledger.close(module) == []
     assert [claim.owner for claim in world.ledger.close(session)] == [session]
@@ -85,9 +85,9 @@ def test_a_repair_of_a_wider_fixture_is_for_good_once_its_own_scope_is_over() ->
     world.act(SESSION, "UTC")
     world.act(module, None)
     assert not world.ledger.owes(module)
-    assert not world.ledger.is_even
+    assert not world.ledger.is_even(())
     world.ledger.over(module)
-    assert world.ledger.is_even
+    assert world.ledger.is_even(())
     later = a_test("test_2")
     world.act(later, "UTC")
     assert [claim.owner for claim in world.ledger.close(later)] == [later]
