@@ -99,9 +99,13 @@ def pytest_cmdline_main(config: pytest.Config) -> int | None:
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None, None, None]:
     if _is_on(early_config, early_config.known_args_namespace):
-        from pytest_secaudit import outfit
+        from pytest_secaudit.no_gc import no_gc
 
-        outfit.begin(early_config)  # before a conftest says `from time import sleep`
+        with no_gc():
+            from pytest_secaudit import checks, session
+
+            checks.built_in()
+        session.prepare(early_config)  # before a conftest says `from time import sleep`
     return (yield)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import time
 from collections.abc import Iterable
 from pathlib import Path
@@ -10,6 +9,7 @@ from types import ModuleType
 
 from pytest_secaudit.cache import ReadingCache, content_hash
 from pytest_secaudit.model import Check
+from pytest_secaudit.no_gc import no_gc
 from pytest_secaudit.reading import Reading, load, read
 from pytest_secaudit.redact import clean
 from pytest_secaudit.source import Conventions
@@ -36,13 +36,8 @@ class Reader:
         known = self.readings.get(relative)
         if known is None:
             start = _clock()
-            collects = gc.isenabled()  # a tree is thousands of objects, and none of them is garbage yet
-            gc.disable()
-            try:
+            with no_gc():
                 known = self.readings[relative] = self._read(path, relative, module)
-            finally:
-                if collects:
-                    gc.enable()
             self.seconds += _clock() - start
         return known
 

@@ -21,6 +21,7 @@ from pytest_secaudit.carrying import CARRIER, Cargo, joined, unpack
 from pytest_secaudit.collected import Collector
 from pytest_secaudit.conclusion import plural
 from pytest_secaudit.model import Audit, NotAudited, Run
+from pytest_secaudit.no_gc import no_gc
 from pytest_secaudit.options import read_settings
 from pytest_secaudit.outfit import FAILED, KEY, Outfit, begin, end
 from pytest_secaudit.output import print_summary, say_in_the_final_line, write_atomically
@@ -35,6 +36,11 @@ from pytest_secaudit.worker import WorkerAudit, worker_id
 # Tests freeze and fake the clock; ours must go on.
 _clock = time.perf_counter
 _today = datetime.date.today
+
+
+def prepare(config: pytest.Config) -> None:
+    """Put the taps in place, before anybody takes hold of what they stand for."""
+    begin(config)
 
 
 def install(config: pytest.Config) -> None:
@@ -182,7 +188,8 @@ class MainAudit:
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         self._end_the_watch()
-        self._judge(session)
+        with no_gc():
+            self._judge(session)
         if self.result is None and self._was_asked_for() and session.exitstatus == 0:
             session.exitstatus = 1  # a gate that could not be read has not been passed
         if _leaves_out_summaries(self.config):

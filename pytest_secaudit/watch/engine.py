@@ -26,7 +26,7 @@ MAX_NAMED = 20
 
 #: How many close looks every run has, and the share of the tests' time that they may take from then on.
 FREE_LOOKS = 100
-SHARE = 0.005
+SHARE = 0.003
 
 
 class Engine:

@@ -2,15 +2,11 @@
 
 An area that hears of the acts themselves names the containers that fill when it does (``stirred``), and what somebody
 may change without its hearing: names that are bound anew (``slots``), lists and dicts that grow or shrink (``sizes``).
-All of it is looked over at once, in C.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from itertools import chain
-from operator import is_, itemgetter
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence, Sized
 
 from pytest_secaudit.watch import real
 from pytest_secaudit.watch.state import Area, Change
@@ -43,10 +39,8 @@ class Eyes:
         self._youngest: str | None = None
         self._stirred: list[object] = []
         self._whose: list[Look] = []
-        self._bound: list[tuple[itemgetter[Any], dict[str, object]]] = []
-        self._slots: list[object] = []
-        self._sized: list[Any] = []
-        self._sizes: list[int] = []
+        self._slots: list[tuple[dict[str, object], str, object]] = []
+        self._sizes: list[tuple[Sized, int]] = []
 
     def _sleepers_with(self, what: str) -> Looks:
         return {look: area for look, area in self.asleep.items() if hasattr(area, what)}
@@ -59,12 +53,7 @@ class Eyes:
         """What is to be looked at beside that of ``always``."""
         if len(real.modules) != self._loaded or next(reversed(real.modules), None) is not self._youngest:
             return self.asleep
-        try:
-            now = chain.from_iterable([bound(names) for bound, names in self._bound])
-            is_as_it_was = all(map(is_, now, self._slots))
-        except KeyError:  # one of them was deleted
-            is_as_it_was = False
-        has_its_sizes = [*map(len, self._sized)] == self._sizes
+        is_as_it_was, has_its_sizes = self._is_as_it_was(), self._has_its_sizes()
         if is_as_it_was and has_its_sizes and not any(self._stirred):
             return {}
         looks = [] if is_as_it_was else [*self._with_slots]
@@ -72,15 +61,27 @@ class Eyes:
         looks += [look for look, found in zip(self._whose, self._stirred, strict=True) if found]
         return {look: self.asleep[look] for look in looks}
 
+    def _is_as_it_was(self) -> bool:
+        try:
+            for space, name, value in self._slots:  # a loop: twice as quick as `all(map(is_, ...))`
+                if space[name] is not value:
+                    return False
+        except KeyError:  # it was deleted
+            return False
+        return True
+
+    def _has_its_sizes(self) -> bool:
+        for one, size in self._sizes:  # noqa: SIM110 - a generator costs more than the loop
+            if len(one) != size:
+                return False
+        return True
+
     def close_again(self) -> None:
         """Those that were woken have been looked at."""
         self._loaded, self._youngest = len(real.modules), next(reversed(real.modules), None)
-        pairs = [(look, one) for look, area in self.asleep.items() for one in area.stirred]  # type: ignore[attr-defined]
+        pairs = [(look, one) for look, area in self.asleep.items() for one in area.stirred if one is not False]  # type: ignore[attr-defined]
         self._whose, self._stirred = [look for look, _ in pairs], [one for _, one in pairs]
         slots = [slot for area in self._with_slots.values() for slot in area.slots]  # type: ignore[attr-defined]
-        spaces = {id(names): names for names, _ in slots}
-        by_space = [(names, [name for one, name in slots if one is names]) for names in spaces.values()]
-        self._bound = [(itemgetter(*names, names[0]), space) for space, names in by_space]  # of two and more: a tuple
-        self._slots = [value for bound, space in self._bound for value in bound(space)]
-        self._sized = [one for area in self._with_sizes.values() for one in area.sizes]  # type: ignore[attr-defined]
-        self._sizes = [*map(len, self._sized)]
+        self._slots = [(space, name, space[name]) for space, name in slots]
+        sized = [one for area in self._with_sizes.values() for one in area.sizes]  # type: ignore[attr-defined]
+        self._sizes = [(one, len(one)) for one in sized]

@@ -240,7 +240,7 @@ class Ledger:
 
     def is_even(self, actors: Iterable[Actor]) -> bool:
         """Whether there is nothing to do when their scopes are over: no debt of theirs, and no repair to forget."""
-        return not self._repairs and self._unclaimed.keys().isdisjoint(actors)
+        return not self._repairs and (not self._unclaimed or self._unclaimed.keys().isdisjoint(actors))
 
     def _open(self, actor: Actor) -> Iterator[_Debt]:
         if actor in self._unclaimed:

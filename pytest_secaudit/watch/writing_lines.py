@@ -9,6 +9,8 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterable, Iterator, Mapping
 
+from pytest_secaudit.no_gc import no_gc
+
 #: Area -> names that are called, assigned or deleted when it changes.
 _WRITERS: Mapping[str, frozenset[str]] = {
     area: frozenset(words.split())
@@ -62,10 +64,13 @@ def writing_line(text: str, first: int, area: str, subject: str) -> int | None:
     Raises:
         SyntaxError, ValueError: when the file cannot be parsed.
     """
-    tree = ast.parse(text)
-    owner = tree if first == 0 else _function_at(tree, first)
     words = _words(area, subject)
-    if owner is None or not words:
+    if not any(word in text for word in words):  # a word search is a hundred times quicker than parsing
+        return None
+    with no_gc():
+        tree = ast.parse(text)
+    owner = tree if first == 0 else _function_at(tree, first)
+    if owner is None:
         return None
     lines = sorted({node.lineno for one in _with_helpers(tree, owner) for node in _own_writes(one, words)})
     return lines[0] if len(lines) == 1 else None

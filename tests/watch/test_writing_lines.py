@@ -98,4 +98,8 @@ def test_no_function_there() -> None:
 
 def test_file_that_cannot_be_parsed() -> None:
     with pytest.raises(SyntaxError):
-        writing_line("def", 1, "umask", "the umask")
+        writing_line("def umask", 1, "umask", "the umask")
+
+
+def test_file_without_the_word_is_not_even_parsed() -> None:
+    assert writing_line("def", 1, "umask", "the umask") is None
