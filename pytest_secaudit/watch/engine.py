@@ -70,8 +70,7 @@ class Engine:
         self._look_with(self._eyes.always)
         woken = self._eyes.woken()
         if woken:
-            self._look_with(woken)
-            self._eyes.close_again()
+            self._eyes.close_again(has_found=self._look_with(woken))
         now = real.perf_counter()
         if closely:
             self._look_closely()

@@ -17,6 +17,37 @@ Look = Callable[[], Iterable[Change]]
 Looks = dict[Look, Area]
 
 
+#: How many pictures are kept between which things go back and forth.
+_REMEMBERED = 3
+
+
+class _Picture:
+    """What stood where at one moment, and how long it was."""
+
+    def __init__(self, slots: Iterable[tuple[dict[str, object], str]], sized: Iterable[Sized]) -> None:
+        self._slots = [(space, name, space[name]) for space, name in slots]
+        self._sizes = [(one, len(one)) for one in sized]
+
+    def woken(self, with_slots: Iterable[Look], with_sizes: Iterable[Look]) -> list[Look]:
+        """Who has to look at what is not as it was."""
+        return [*(() if self.shows_names() else with_slots), *(() if self.shows_sizes() else with_sizes)]
+
+    def shows_names(self) -> bool:
+        try:
+            for space, name, value in self._slots:  # a loop: twice as quick as `all(map(is_, ...))`
+                if space[name] is not value:
+                    return False
+        except KeyError:  # it was deleted
+            return False
+        return True
+
+    def shows_sizes(self) -> bool:
+        for one, size in self._sizes:  # noqa: SIM110 - a generator costs more than the loop
+            if len(one) != size:
+                return False
+        return True
+
+
 class Eyes:
     """The looks at some areas.
 
@@ -39,8 +70,7 @@ class Eyes:
         self._youngest: str | None = None
         self._stirred: list[object] = []
         self._whose: list[Look] = []
-        self._slots: list[tuple[dict[str, object], str, object]] = []
-        self._sizes: list[tuple[Sized, int]] = []
+        self._pictures: list[_Picture] = []
 
     def _sleepers_with(self, what: str) -> Looks:
         return {look: area for look, area in self.asleep.items() if hasattr(area, what)}
@@ -53,35 +83,30 @@ class Eyes:
         """What is to be looked at beside that of ``always``."""
         if len(real.modules) != self._loaded or next(reversed(real.modules), None) is not self._youngest:
             return self.asleep
-        is_as_it_was, has_its_sizes = self._is_as_it_was(), self._has_its_sizes()
-        if is_as_it_was and has_its_sizes and not any(self._stirred):
-            return {}
-        looks = [] if is_as_it_was else [*self._with_slots]
-        looks += [] if has_its_sizes else [*self._with_sizes]
-        looks += [look for look, found in zip(self._whose, self._stirred, strict=True) if found]
+        looks = [] if self._is_as_before() else self._pictures[0].woken(self._with_slots, self._with_sizes)
+        if any(self._stirred):
+            looks += [look for look, found in zip(self._whose, self._stirred, strict=True) if found]
         return {look: self.asleep[look] for look in looks}
 
-    def _is_as_it_was(self) -> bool:
-        try:
-            for space, name, value in self._slots:  # a loop: twice as quick as `all(map(is_, ...))`
-                if space[name] is not value:
-                    return False
-        except KeyError:  # it was deleted
-            return False
-        return True
+    def _is_as_before(self) -> bool:
+        for picture in self._pictures:  # noqa: SIM110 - a generator costs more than the loop
+            if picture.shows_names() and picture.shows_sizes():
+                return True
+        return False
 
-    def _has_its_sizes(self) -> bool:
-        for one, size in self._sizes:  # noqa: SIM110 - a generator costs more than the loop
-            if len(one) != size:
-                return False
-        return True
+    def close_again(self, *, has_found: bool = True) -> None:
+        """Those that were woken have been looked at; had none of them news, it may change back and forth like that.
 
-    def close_again(self) -> None:
-        """Those that were woken have been looked at."""
-        self._loaded, self._youngest = len(real.modules), next(reversed(real.modules), None)
+        pytest does so all the time: what it captures with is in place while a phase of a test runs, and else not.
+        """
+        loaded, youngest = len(real.modules), next(reversed(real.modules), None)
+        if has_found or loaded != self._loaded or youngest is not self._youngest:
+            self._pictures.clear()
+        self._loaded, self._youngest = loaded, youngest
         pairs = [(look, one) for look, area in self.asleep.items() for one in area.stirred if one is not False]  # type: ignore[attr-defined]
         self._whose, self._stirred = [look for look, _ in pairs], [one for _, one in pairs]
-        slots = [slot for area in self._with_slots.values() for slot in area.slots]  # type: ignore[attr-defined]
-        self._slots = [(space, name, space[name]) for space, name in slots]
-        sized = [one for area in self._with_sizes.values() for one in area.sizes]  # type: ignore[attr-defined]
-        self._sizes = [(one, len(one)) for one in sized]
+        if not self._is_as_before():
+            slots = [slot for area in self._with_slots.values() for slot in area.slots]  # type: ignore[attr-defined]
+            sized = [one for area in self._with_sizes.values() for one in area.sizes]  # type: ignore[attr-defined]
+            self._pictures.insert(0, _Picture(slots, sized))
+            del self._pictures[_REMEMBERED:]

@@ -48,6 +48,7 @@ def from_module(name: str) -> Any:
 @pytest.fixture
 def area() -> Iterator[Signals]:
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs begin with it ignored
     taps = Taps()
     area = Signals(taps, STACK)
     assert not area.off

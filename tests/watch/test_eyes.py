@@ -101,6 +101,51 @@ def test_what_grows_or_shrinks_wakes_those_with_sizes() -> None:
     assert names(eyes.woken()) == ["a"]
 
 
+def test_what_goes_back_and_forth_without_news_wakes_nobody() -> None:
+    space: dict[str, object] = {"x": "inside"}
+    eyes = at_rest(Plain("a", stirred=(), slots=[(space, "x")]))
+    space["x"] = "outside"
+    assert names(eyes.woken()) == ["a"]
+    eyes.close_again(has_found=False)
+    for value in ("inside", "outside", "inside"):
+        space["x"] = value
+        assert not eyes.woken()
+    space["x"] = "elsewhere"
+    assert names(eyes.woken()) == ["a"]
+
+
+def test_what_was_news_wakes_again_when_it_is_undone() -> None:
+    space: dict[str, object] = {"x": "inside"}
+    eyes = at_rest(Plain("a", stirred=(), slots=[(space, "x")]))
+    space["x"] = "mine"
+    eyes.close_again(has_found=True)
+    space["x"] = "inside"
+    assert names(eyes.woken()) == ["a"]
+
+
+def test_names_and_sizes_go_back_and_forth_together() -> None:
+    """Captured, and with one handler; not captured, and with none: no other way round."""
+    space: dict[str, object] = {"x": "inside"}
+    handlers = ["one"]
+    eyes = at_rest(Plain("a", stirred=(), slots=[(space, "x")], sizes=[handlers]))
+    space["x"] = "outside"
+    handlers.clear()
+    eyes.close_again(has_found=False)
+    handlers.append("one")
+    assert names(eyes.woken()) == ["a"]
+
+
+def test_a_new_module_ends_what_went_back_and_forth(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Areas may have more names to look at from then on."""
+    space: dict[str, object] = {"x": "inside"}
+    eyes = at_rest(Plain("a", stirred=(), slots=[(space, "x")]))
+    space["x"] = "outside"
+    monkeypatch.setitem(sys.modules, "secaudit_new", types.ModuleType("secaudit_new"))
+    eyes.close_again(has_found=False)
+    space["x"] = "inside"
+    assert names(eyes.woken()) == ["a"]
+
+
 def test_a_module_that_comes_or_goes_wakes_all(monkeypatch: pytest.MonkeyPatch) -> None:
     eyes = at_rest(Plain("a", stirred=()), Plain("b", stirred=()))
     monkeypatch.setitem(sys.modules, "secaudit_new", types.ModuleType("secaudit_new"))
