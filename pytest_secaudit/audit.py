@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import functools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -27,7 +28,7 @@ from pytest_secaudit.settings import Settings
 from pytest_secaudit.watch.record import Watched
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Seen:
     """What one run saw, from all its processes.
 
@@ -51,7 +52,7 @@ class Seen:
     run: Run
     today: datetime.date
 
-    @property
+    @functools.cached_property
     def ran(self) -> frozenset[str]:
         """The ids of tests whose body had the chance to run."""
         return frozenset(test for test, outcome in self.outcomes.items() if outcome != "skipped")

@@ -7,6 +7,7 @@ something fails is not cleared by a test that passes.
 
 from __future__ import annotations
 
+import functools
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -167,12 +168,15 @@ class _Ran:
     """Which tests and fixtures ran, and how they ended."""
 
     def __init__(self, outcomes: Mapping[str, str], fixtures: Iterable[str]) -> None:
+        self._outcomes = outcomes
         self._fixtures = frozenset(fixtures)
-        self._by_function: defaultdict[str, list[str]] = defaultdict(list)
-        self._by_file: defaultdict[str, list[str]] = defaultdict(list)
-        for test, outcome in outcomes.items():
-            self._by_function[test.partition("[")[0]].append(outcome)
-            self._by_file[test.partition("::")[0]].append(outcome)
+
+    @functools.cached_property
+    def _by_function(self) -> Mapping[str, list[str]]:
+        found: defaultdict[str, list[str]] = defaultdict(list)
+        for test, outcome in self._outcomes.items():
+            found[test.partition("[")[0]].append(outcome)
+        return found
 
     def passed(self, finding: Finding) -> bool:
         """Whether the owner ran, and nothing of it failed or was skipped."""

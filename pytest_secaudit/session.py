@@ -103,6 +103,7 @@ class MainAudit:
         self.settings = settings
         self.static = static
         self.outfit = outfit
+        self._hear = outfit.hooks.heard if outfit is not None else None
         self.started = _clock()
         self.today = _today()
         self.troubles: list[tuple[str, str]] = []
@@ -147,8 +148,8 @@ class MainAudit:
                 self._take_in(report)
             elif report.when == "call":
                 self.outcomes.setdefault(report.nodeid, "passed")
-            if self.outfit is not None:
-                self.outfit.hooks.heard(report)
+            if self._hear is not None:
+                self._hear(report)
         except AttributeError as error:  # somebody's own kind of report
             self.troubles.append(("pytest_runtest_logreport", clean(str(error))))
 

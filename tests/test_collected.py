@@ -5,6 +5,7 @@ from __future__ import annotations
 import abc
 import collections
 import enum
+import os
 import sys
 import time
 import types
@@ -19,7 +20,7 @@ import pytest
 
 from pytest_secaudit.cache import ReadingCache
 from pytest_secaudit.checks import built_in
-from pytest_secaudit.collected import Collector
+from pytest_secaudit.collected import Collector, relative_to_root
 from pytest_secaudit.live import Surroundings, answer, settle
 from pytest_secaudit.model import Question
 from pytest_secaudit.reader import Reader
@@ -650,3 +651,15 @@ def test_pytest_still_has_the_private_way_from_an_item_to_its_fixtures(pytester:
     (item,) = pytester.getitems("import pytest\n@pytest.fixture\ndef f(): pass\ndef test_a(f): pass\n")
     (definition,) = item._fixtureinfo.name2fixturedefs["f"]
     assert definition.func.__name__ == "f"
+
+
+@pytest.mark.parametrize("tail", ["a.py", "a/b.py", "a//b.py", "./a.py", "a/./b.py", "a/../b.py", "a b/é.py", "a/b/"])
+def test_paths_are_relative_to_the_root_as_pathlib_says(tmp_path, tail):
+    path = f"{tmp_path}{os.sep}{tail.replace('/', os.sep)}"
+    assert relative_to_root(path, tmp_path, tmp_path) == Path(path).relative_to(tmp_path).as_posix()
+
+
+def test_the_root_itself_and_its_namesake_beside_it(tmp_path):
+    root = tmp_path / "root"
+    assert relative_to_root(str(root), root, root) == "."
+    assert relative_to_root(str(tmp_path / "root2" / "a.py"), root, root) == "../root2/a.py"
