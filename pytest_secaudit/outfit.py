@@ -100,6 +100,7 @@ def _begin(config: pytest.Config) -> Outfit | None:
     outputs = Outputs(taps, stack, engine.who)
     loads = Loads(taps, stack, engine.who, test_side.is_own)
     hooks = Watching(engine, Casting(collector), clock, contact, outputs, loads)
+    hooks.adds_folders = _option(config, "importmode") != "importlib"
     hooks.parts = Parts(taps, hooks.part_begins)
     outfit = config.stash[KEY] = Outfit(collector, taps, hooks)
     config.pluginmanager.register(hooks, _NAME)

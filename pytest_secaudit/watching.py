@@ -21,6 +21,7 @@ from pytest_secaudit.redact import clean
 from pytest_secaudit.secrets_formats import may_hold_token
 from pytest_secaudit.stage import Cast, Casting
 from pytest_secaudit.watch import clock
+from pytest_secaudit.watch.areas.imports import Imports, folder_of_packages
 from pytest_secaudit.watch.clock import Clock
 from pytest_secaudit.watch.contact import Contact
 from pytest_secaudit.watch.engine import Engine, owner_of
@@ -35,7 +36,11 @@ _TEST_CASE = unittest.TestCase
 
 
 class Watching:
-    """Tells the engine who is on stage."""
+    """Tells the engine who is on stage.
+
+    Attributes:
+        adds_folders: whether pytest puts the folders of test modules on ``sys.path``: not with ``importlib``.
+    """
 
     def __init__(
         self, engine: Engine, casting: Casting, clock: Clock, contact: Contact, outputs: Outputs, loads: Loads
@@ -47,6 +52,7 @@ class Watching:
         self.outputs = outputs
         self.loads = loads
         self._sent = 0
+        self.adds_folders = True
         self.parts: Parts | None = None
         self.troubles: list[tuple[str, str]] = []
         self._item: pytest.Item | None = None
@@ -75,7 +81,7 @@ class Watching:
         try:
             return (yield)
         finally:
-            self._end(actor)
+            self._end_import(actor, collector)
 
     @careful
     def pytest_plugin_registered(self, plugin: object) -> None:
@@ -84,20 +90,29 @@ class Watching:
         if isinstance(path, str) and os.path.basename(path) == "conftest.py":
             actor = self.casting.imported(path)
             self.engine.ledger.enter(actor)
-            self.engine.leave(actor)
-            self._imports.append(actor)
+            self._imported(actor, path)
 
     @careful
     def _begin_import(self, collector: pytest.Module) -> Actor:
         actor = self.casting.imported(str(collector.path), collector.nodeid)
         self.engine.enter(actor)
-        self._imports.append(actor)
         return actor
 
     @careful
-    def _end(self, actor: Actor | None) -> None:
+    def _end_import(self, actor: Actor | None, collector: pytest.Module) -> None:
         if actor is not None:
+            self._imported(actor, str(collector.path))
+
+    def _imported(self, actor: Actor, path: str) -> None:
+        """What pytest adds to ``sys.path`` is not the doing of the module that it imports from there."""
+        imports = self.engine.areas.get(Imports.name)
+        if isinstance(imports, Imports) and self.adds_folders:
+            imports.expected = folder_of_packages(path)
             self.engine.leave(actor)
+            imports.expected = None
+        else:
+            self.engine.leave(actor)
+        self._imports.append(actor)
 
     # --- tests: what runs for each of them is spelt out here, without `careful`
 

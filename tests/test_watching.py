@@ -81,6 +81,22 @@ def test_a_wider_fixture_that_ends_with_its_test_is_claimed_with_it(pytester: py
     assert (found.code, found.owner, found.scope) == ("PSA101", "test_it.py::zone", "class")
 
 
+@pytest.mark.parametrize("mode", ["prepend", "importlib"])
+def test_folders_that_pytest_adds_are_not_of_the_module_that_writes_sys_path(
+    pytester: pytest.Pytester, mode: str
+) -> None:
+    writes = "import sys\n\nsys.path.insert(0, '/left/{}')\n"
+    files = {
+        "tests/conftest": writes.format("conftest"),
+        "tests/test_it": f"{writes.format('module')}\n\ndef test(): pass\n",
+    }
+    pytester.mkdir("tests")
+    for name, text in files.items():
+        pytester.path.joinpath(f"{name}.py").write_text(text)
+    found = left(audit(pytester, f"--import-mode={mode}"))
+    assert sorted(one.owner for one in found) == ["tests/conftest.py", "tests/test_it.py"]
+
+
 def test_correct_fixtures_of_every_scope_are_silent(pytester: pytest.Pytester) -> None:
     scopes = ["function", "class", "module", "package", "session"]
     fixtures = "".join(

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from textwrap import indent
 
 _POSIX = ("linux", "darwin")
@@ -35,7 +35,6 @@ class State:
         args: options of pytest without which pytest itself puts it back.
         alone: why nothing else may be tried in the same process afterwards.
         before: the version of Python from which on the watch cannot see it.
-        xfail: what is wrong with the watch here: the name of the attribute -> why.
     """
 
     name: str
@@ -53,7 +52,6 @@ class State:
     alone: str = ""
     before: tuple[int, int] | None = None
     note: str = ""
-    xfail: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def line(self) -> str:
@@ -397,7 +395,6 @@ _IMPORTS = (
             "a slice": 'old = sys.path[:]\nsys.path.append("/left/lib")\nsys.path[:] = old',
         },
         also="import",
-        xfail={"also": "the folder that pytest itself adds while it imports the module is taken for the module's"},
     ),
     state(
         "order of sys.path",

@@ -16,7 +16,7 @@ from unittest import mock
 import pytest
 
 from pytest_secaudit.collected import relative_to_root
-from pytest_secaudit.watch.areas.imports import Imports, Order
+from pytest_secaudit.watch.areas.imports import Imports, Order, folder_of_packages
 from pytest_secaudit.watch.stack import Stack
 from pytest_secaudit.watch.state import ABSENT
 from pytest_secaudit.watch.tapping import Taps
@@ -109,6 +109,31 @@ def test_an_entry_below_the_rootdir_is_named_from_there(monkeypatch: pytest.Monk
         "sys.path['<tmp>/x']",
         "sys.path['apps']",
     ]
+
+
+@pytest.mark.parametrize("before", [0, 1])
+def test_what_pytest_adds_is_nobodys(area: Imports, tmp_path: Path, before: int) -> None:
+    """Once for each module, if the folder is not the first entry."""
+    sys.path[:0] = before * [str(tmp_path)]
+    area.look()
+    area.expected = str(tmp_path)
+    sys.path.insert(0, str(tmp_path))
+    assert not area.look()
+    sys.path[:0] = 2 * [str(tmp_path)]
+    assert [change.after for change in area.look()] == [before + 3]
+    area.expected = None
+    sys.path.insert(0, str(tmp_path))
+    assert [change.after for change in area.look()] == [before + 4]
+
+
+def test_the_folder_that_pytest_adds_is_the_first_that_is_no_package(tmp_path: Path) -> None:
+    inner = tmp_path / "tests" / "unit"
+    inner.mkdir(parents=True)
+    assert folder_of_packages(str(inner / "test_a.py")) == str(inner)
+    (inner / "__init__.py").touch()
+    assert folder_of_packages(str(inner / "test_a.py")) == str(tmp_path / "tests")
+    (tmp_path / "tests" / "__init__.py").touch()
+    assert folder_of_packages(str(inner / "test_a.py")) == str(tmp_path)
 
 
 def test_a_replaced_list_counts_by_what_is_in_it(area: Imports) -> None:

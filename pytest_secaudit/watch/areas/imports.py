@@ -6,6 +6,7 @@ setuptools) is that module's affair. An entry below the rootdir or the temporary
 
 from __future__ import annotations
 
+import os
 import sys
 from collections import Counter
 from collections.abc import Callable, Container, Hashable, Iterable, Sequence
@@ -37,6 +38,9 @@ class Imports:
 
     Args:
         relative: a file name as the report writes it.
+
+    Attributes:
+        expected: an entry that pytest may be adding, once more than it is there.
     """
 
     name = "imports"
@@ -45,6 +49,7 @@ class Imports:
     def __init__(self, taps: Taps, stack: Stack, *, relative: Callable[[str], str] = str) -> None:  # noqa: ARG002
         self.off = ""
         self._relative = relative
+        self.expected: str | None = None
         self._sys: dict[str, Any] = vars(sys)
         self._has_looked = False
         #: The lists themselves, if they are plain ones, and what was in them.
@@ -128,7 +133,8 @@ class Imports:
     def _of_entries(self, before: Sequence[str], now: Sequence[str]) -> Iterable[Change]:
         was, there = Counter(before), Counter(now)
         for entry in {**was, **there}:
-            if was[entry] != there[entry]:
+            by_pytest = entry == self.expected and there[entry] == was[entry] + 1
+            if was[entry] != there[entry] and not by_pytest:
                 subject = clean(f"{PATH}[{self._from_the_rootdir(entry)!r}]")
                 yield Change(subject, was[entry], there[entry], key=f"{PATH}[{entry!r}]")
         stayed = {entry for entry in was if was[entry] == there[entry]}
@@ -170,6 +176,25 @@ class Imports:
         self._finders = self._hooks = self._silent = ()
         self._both = []
         self._finder_list = self._hook_list = self._path_list = _NO_LIST
+
+
+def folder_of_packages(path: str) -> str:
+    """The folder that pytest puts on ``sys.path`` to import a file: the first above it that is no package.
+
+    As its documentation of ``--import-mode=prepend`` and ``append`` says; with ``importlib`` it adds none.
+    """
+    folder = os.path.dirname(path)
+    while _is_package(folder) and os.path.dirname(folder) != folder:
+        folder = os.path.dirname(folder)
+    return folder
+
+
+def _is_package(folder: str) -> bool:
+    try:
+        real.stat(real.join(folder, "__init__.py"))
+    except (OSError, ValueError):
+        return False
+    return True
 
 
 class Order:
