@@ -12,7 +12,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from pytest_secaudit.model import INFO, Finding, Severity
+from pytest_secaudit.model import INFO, Finding, Owner, Severity
 from pytest_secaudit.watch.record import Watched
 
 #: What a rule calls a place, and what the run calls it, where they differ.
@@ -123,11 +123,20 @@ def _is_same(suspicion: Finding, found: Finding) -> bool:
     if suspicion.subject is None or found.subject is None:
         return (suspicion.path, suspicion.line) == (found.path, found.line)
     return _is_called(suspicion.subject, found.subject) and any(
-        owner.path == suspicion.owner.path and _is_of(owner.id, suspicion.owner.id) for owner in found.owners
+        _may_be(owner, suspicion.owner) for owner in found.owners
     )
 
 
+def _may_be(seen: Owner, suspected: Owner) -> bool:
+    """Whether it is the same owner, or one of those that the run could not tell apart."""
+    if seen.kind == "window":
+        return any(_is_of(test, suspected.id) for test in seen.ids)
+    return seen.path == suspected.path and _is_of(seen.id, suspected.id)
+
+
 def _is_called(read: str, seen: str) -> bool:
+    if read.startswith("fixture:"):  # `db.update(eve=3)` says less than the run knows
+        return seen.startswith(read) and seen[len(read) :][:1] in ("", "[", ".")
     several = _ONE_OF.get(read)
     return seen.startswith(several) if several else run_subject(read) == seen
 
@@ -142,6 +151,14 @@ def run_subject(subject: str) -> str:
 def _confirmed(suspicion: Finding, found: Finding) -> Finding:
     """The finding of the run at the place that was read, which knows better what to say of it."""
     state = found.detail.get("area") is not None
+    if found.owner.kind == "window":  # so it was the one that is suspected
+        told = found.message.partition(" left ")[2]
+        found = replace(
+            found,
+            owner=suspicion.owner,
+            owners=(suspicion.owner, *(owner for owner in found.owners if owner.kind != "window")),
+            message=f"{suspicion.owner.id.rpartition('::')[2]} left {told}",
+        )
     return replace(
         found,
         severity=INFO if suspicion.acknowledged else _level(suspicion, found),

@@ -90,6 +90,7 @@ def _begin(config: pytest.Config) -> Outfit | None:
         relative=collector.relative,
         test_path=lambda path: collector.relative(path) if test_side(path) else "",
         exact=depth == "exact",
+        deep=depth in ("deep", "exact"),
     )
     engine = Engine(areas_for(taps, stack, facts), skip, exact=facts.exact)
     clock = Clock(taps, stack, engine.who)

@@ -21,6 +21,7 @@ from pytest_secaudit.redact import clean
 from pytest_secaudit.secrets_formats import may_hold_token
 from pytest_secaudit.stage import Cast, Casting
 from pytest_secaudit.watch import clock
+from pytest_secaudit.watch.areas.fixture_values import FixtureValues
 from pytest_secaudit.watch.areas.imports import Imports, folder_of_packages
 from pytest_secaudit.watch.clock import Clock
 from pytest_secaudit.watch.contact import Contact
@@ -53,6 +54,8 @@ class Watching:
         self.loads = loads
         self._sent = 0
         self.adds_folders = True
+        values = engine.areas.get(FixtureValues.name)
+        self.values = values if isinstance(values, FixtureValues) else None
         self.parts: Parts | None = None
         self.troubles: list[tuple[str, str]] = []
         self._item: pytest.Item | None = None
@@ -129,6 +132,8 @@ class Watching:
                 self._failed.discard(test.id)
             if self._others:
                 self.engine.look()
+            if self.values is not None:
+                self.values.use(getattr(item, "fixturenames", ()))
             if self._in_parts:
                 self._set_up_begins(test, item)
             else:
@@ -254,10 +259,12 @@ class Watching:
         self, fixturedef: pytest.FixtureDef[Any], request: pytest.FixtureRequest
     ) -> Generator[None, object, object]:
         cast = self._fixture_begins(fixturedef, request)
+        value: object = None
         try:
-            return (yield)
+            value = yield
         finally:
-            self._fixture_stands(fixturedef, cast)
+            self._fixture_stands(fixturedef, cast, value)
+        return value
 
     @careful
     def _fixture_begins(self, definition: pytest.FixtureDef[Any], request: pytest.FixtureRequest) -> Cast:
@@ -275,23 +282,31 @@ class Watching:
             self.engine.look(closely=True)
         elif self._others or self.engine.ledger.somebody_acts:
             self.engine.look()
+        if self.values is not None:
+            self.values.use(definition.argnames)
         self.engine.ledger.enter(cast.actor)
         return cast
 
     @careful
-    def _fixture_stands(self, definition: pytest.FixtureDef[Any], cast: Cast | None) -> None:
+    def _fixture_stands(self, definition: pytest.FixtureDef[Any], cast: Cast | None, value: object) -> None:
         if cast is not None:
             self.engine.leave(cast.actor)
-            definition.addfinalizer(lambda: self._fixture_goes(cast))  # runs before the fixture's own
+            if self.values is not None and cast.actor.scope != "function":
+                self.values.begin(cast.actor.serial, definition.argname, value)
+            definition.addfinalizer(lambda: self._fixture_goes(definition, cast))  # runs before the fixture's own
 
     @careful
-    def _fixture_goes(self, cast: Cast) -> None:
+    def _fixture_goes(self, definition: pytest.FixtureDef[Any], cast: Cast) -> None:
         if cast.actor.scope != "function":
             if self._taking_down and cast.node is not self._item:
                 self._claim_mine()  # what the test left is not for a wider fixture to put right
             self.engine.look(closely=True)
+            if self.values is not None:
+                self.values.end(cast.actor.serial)
         elif self._others and not self.engine.ledger.somebody_acts:  # what hooks did meanwhile is not the fixture's
             self.engine.look()
+        if self.values is not None:
+            self.values.use(definition.argnames)
         self.engine.ledger.enter(cast.actor)
 
     @careful

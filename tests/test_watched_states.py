@@ -192,8 +192,8 @@ def test_every_module_that_leaves_something_is_marked_once() -> None:
 
 
 def test_every_area_has_a_state() -> None:
-    """Only those of products (Django, Flask, oslo.config) are tried elsewhere."""
-    elsewhere = {"dependency overrides", "django settings", "flask config", "oslo.config"}
+    """Only those of products (Django, Flask, oslo.config) and the values of fixtures are tried elsewhere."""
+    elsewhere = {"dependency overrides", "django settings", "fixture values", "flask config", "oslo.config"}
     assert {*areas.WATCHERS} - {*areas.ACTS} - elsewhere == {state.area for state in TABLE.STATES}
 
 

@@ -67,6 +67,11 @@ class Held:
         """The object, or None once it is gone."""
         return self._ref() if self._ref is not None else self._strong
 
+    @property
+    def is_loose(self) -> bool:
+        """Whether the object may go when nobody else holds it."""
+        return self._ref is not None
+
     def loosen(self) -> None:
         """Hold the object only as long as somebody else does: it must not outlive the test by our fault."""
         if self._ref is None:

@@ -18,6 +18,7 @@ from pytest_secaudit.watch.areas.descriptors import Descriptors
 from pytest_secaudit.watch.areas.environ import Environ
 from pytest_secaudit.watch.areas.exits import Exits
 from pytest_secaudit.watch.areas.filters import Filters
+from pytest_secaudit.watch.areas.fixture_values import FixtureValues
 from pytest_secaudit.watch.areas.generators import Decimals, Generator
 from pytest_secaudit.watch.areas.imports import Imports
 from pytest_secaudit.watch.areas.interpreter import Interpreter
@@ -50,6 +51,7 @@ class Facts:
         relative: a file name as the report writes it.
         test_path: the same of a test-side file; empty for any other.
         exact: everything is compared at every change of stage, whatever it costs.
+        deep: the values of fixtures are looked into.
     """
 
     warnings_are_reset: bool
@@ -58,6 +60,7 @@ class Facts:
     relative: Callable[[str], str]
     test_path: Callable[[str], str]
     exact: bool
+    deep: bool
 
 
 #: The patches come first: what they change in another area is theirs.
@@ -98,6 +101,8 @@ def areas_for(taps: Taps, stack: Stack, facts: Facts) -> list[Area]:
         (ContextVars, partial(ContextVars, taps, stack, is_project=facts.is_project)),
         (Descriptors, partial(Descriptors, taps, stack, is_project=facts.is_project, relative=facts.relative)),
     ]
+    if facts.deep:
+        makers.append((FixtureValues, partial(FixtureValues, taps, stack, test_path=facts.test_path)))
     return [_made(area, make) for area, make in makers]
 
 
@@ -136,5 +141,5 @@ class Unavailable:
 #: Beside the areas: what is done in a run, see `pytest_secaudit.watch.clock` and `contact`.
 ACTS = ("sleep", "contact", "credential files", "outputs", "loads")
 
-_OTHERS = (Imports, Filters, Generator, ContextVars, Descriptors)
+_OTHERS = (Imports, Filters, Generator, ContextVars, Descriptors, FixtureValues)
 WATCHERS = (*(area.name for area in (*_PLAIN, *_OF_PROJECT, *_OTHERS)), *ACTS)

@@ -1,0 +1,196 @@
+"""What tests do to the values of fixtures that they share: those of a class, a module, a package or the session.
+
+Looked into are the containers of Python, and instances of classes that test files define; what a library or the
+product made is its own affair.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Container, Hashable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pytest_secaudit.redact import clean
+from pytest_secaudit.watch.areas.pictures import Picture, Place, Whole, changed, picture
+from pytest_secaudit.watch.areas.strangers import home_of_class, names_of
+from pytest_secaudit.watch.areas.values import Hidden
+from pytest_secaudit.watch.stack import Stack
+from pytest_secaudit.watch.state import ABSENT, Change
+from pytest_secaudit.watch.tapping import Taps
+
+_SHOWN = ("bool", "complex", "float", "int", "str", "NoneType")
+MOST_SHOWN = 40
+
+#: With more in it a value is looked at only now and then.
+MOST_PLACES_OFTEN = 200
+
+
+@dataclass(slots=True)
+class _Watched:
+    name: str
+    value: object
+    seen: Picture
+
+
+class FixtureValues:
+    """Watches the values of wide fixtures, from after their set-up until before their clean-up.
+
+    Args:
+        test_path: the path of a test-side file as reports name it; empty for any other.
+    """
+
+    name = "fixture values"
+    code = "PSA106"
+
+    def __init__(self, taps: Taps, stack: Stack, *, test_path: Callable[[str], str]) -> None:  # noqa: ARG002
+        self.off = ""
+        self._test_path = test_path
+        self._classes: dict[type, bool] = {}
+        self._watched: dict[Hashable, _Watched] = {}
+        #: The keys of those that somebody on stage asked for.
+        self._in_use: dict[Hashable, None] = {}
+
+    def begin(self, key: Hashable, name: str, value: object) -> None:
+        """The fixture stands.
+
+        Args:
+            key: tells its set-ups apart.
+            name: of the fixture.
+            value: what tests get.
+        """
+        if any(one.value is value for one in self._watched.values()):
+            return  # handed on by another fixture
+        seen = picture(value, self._is_open)
+        if seen is not None:
+            self._watched[key] = _Watched(name, value, seen)
+
+    def end(self, key: Hashable) -> None:
+        """Its clean-up begins: whatever happens now is nobody's harm."""
+        self._watched.pop(key, None)
+
+    def use(self, names: Container[str]) -> None:
+        """Somebody goes on stage who asked for these fixtures."""
+        for key, one in self._watched.items():
+            if one.name in names and len(one.seen) <= MOST_PLACES_OFTEN:
+                self._in_use[key] = None
+
+    # --- looking
+
+    @property
+    def stirred(self) -> Sequence[object]:
+        return (self._in_use,)
+
+    def look(self) -> Iterable[Change]:
+        """Those that were asked for."""
+        keys = list(self._in_use)
+        self._in_use.clear()
+        return self._all_news(keys)
+
+    def look_closely(self) -> Iterable[Change]:
+        """All of them: a value is reached in other ways, too."""
+        return self._all_news(list(self._watched))
+
+    def _all_news(self, keys: Iterable[Hashable]) -> list[Change]:
+        return [change for key in keys if key in self._watched for change in self._news(key, self._watched[key])]
+
+    def _news(self, key: Hashable, one: _Watched) -> Iterator[Change]:
+        now = picture(one.value, self._is_open)
+        if now is None:  # it has grown beyond all measure
+            del self._watched[key]
+            return
+        if now == one.seen:
+            return
+        before, one.seen = one.seen, now
+        places = [place for place in changed(before, now) if not _is_made_once(before, now, place)]
+        for step in dict.fromkeys(map(_first_item, places)):
+            subject = clean(f"fixture:{one.name}{''.join(step)}")
+            yield Change(subject, _part(before, step), _part(now, step), key=f"{key} {subject}")
+
+    def _is_open(self, cls: type) -> bool:
+        known = self._classes.get(cls)
+        if known is None:
+            file = names_of(sys.modules.get(home_of_class(cls))).get("__file__")
+            known = self._classes[cls] = type(file) is str and bool(self._test_path(file))
+        return known
+
+    # --- telling
+
+    def said(self, change: Change) -> str:
+        before, after = _shown(change.before), _shown(change.after)
+        if change.after == _NOTHING:
+            what = "removed"
+        elif change.before == _NOTHING:
+            what = f"added, {after}"
+        elif before != after:
+            what = f"changed to {after} (it was {before})"
+        else:
+            what = f"with other contents, {after}" if type(_root(change.after)) is Whole else f"replaced, {after}"
+        return f"{what}; other tests get the same object"
+
+    def level(self, change: Change) -> str:
+        """Where tests only add to a list, the fixture may be collecting for its own clean-up."""
+        before, after = _root(change.before), _root(change.after)
+        is_row = type(before) is Whole and before.kind in ("list", "deque", "set")
+        return "advisory" if is_row and type(before) is Whole and before.has_only_grown(after) else ""
+
+    def fix(self, change: Change) -> str:
+        name = change.subject.removeprefix("fixture:").partition("[")[0].partition(".")[0]
+        return f"work on a copy of {name}, or write with monkeypatch"
+
+    def settle(self) -> None:
+        """Nothing ends by itself."""
+
+    def stop(self) -> None:
+        """Let go of the values."""
+        self._watched.clear()
+        self._in_use.clear()
+        self._classes.clear()
+
+
+def _first_item(place: Place) -> Place:
+    """The way to the first item, or to the last attribute: as a rule names the place, too."""
+    for length, step in enumerate(place, 1):
+        if step.startswith("["):
+            return place[:length]
+    return place
+
+
+def _part(shown: Picture, root: Place) -> Hidden:
+    """What is at a place, and below it."""
+    below = frozenset((place, token) for place, token in shown.items() if place[: len(root)] == root)
+    return Hidden((shown.get(root, ABSENT), below))
+
+
+_NOTHING = _part({}, ())
+
+
+def _root(state: Hashable) -> Any:
+    return state.value[0] if type(state) is Hidden and type(state.value) is tuple else ABSENT
+
+
+def _shown(state: Hashable) -> str:
+    """The type of what was there; its value if that is short."""
+    root = _root(state)
+    if type(root) is Whole:
+        return _article(root.kind)
+    if type(root) is tuple and root[0] in _SHOWN:
+        text = repr(root[1])
+        return clean(text) if len(text) <= MOST_SHOWN else _article(root[0])
+    return str(getattr(root, "said", "another object"))
+
+
+def _article(name: str) -> str:
+    return f"an {name}" if name[:1] in "AEIOaeio" else f"a {name}"
+
+
+def _is_made_once(before: Picture, now: Picture, place: Place) -> bool:
+    """A private attribute that went from None to an object, a number that went up: made when first used, a counter."""
+    was, is_now = before.get(place), now.get(place)
+    if not place or not place[-1].startswith("."):
+        return False
+    if type(was) is tuple and type(is_now) is tuple and was[0] == is_now[0] == "int":
+        return bool(was[1] < is_now[1])
+    if type(was) is Whole:
+        return was.has_only_grown(is_now)
+    return place[-1].startswith("._") and was == ("NoneType", None) and is_now is not None

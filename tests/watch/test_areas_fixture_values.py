@@ -1,0 +1,182 @@
+"""The values of fixtures that tests share."""
+
+from __future__ import annotations
+
+import types
+import weakref
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from pytest_secaudit.watch.areas.fixture_values import MOST_PLACES_OFTEN, FixtureValues
+from pytest_secaudit.watch.areas.pictures import MOST_PLACES
+from pytest_secaudit.watch.stack import Stack
+from pytest_secaudit.watch.tapping import Taps
+
+
+class Thing:
+    """Of a test file: looked into."""
+
+    def __init__(self) -> None:
+        self.size = 1
+        self.ratio = 1.5
+        self.seen: list[int] = []
+        self._made: object | None = None
+
+
+class Product(types.SimpleNamespace):
+    """Of a class that no test file defines."""
+
+
+Product.__module__ = "shop"
+
+
+@pytest.fixture
+def area() -> FixtureValues:
+    return FixtureValues(Taps(), Stack(str, bool), test_path=lambda path: path if path == __file__ else "")
+
+
+def told(area: FixtureValues) -> list[tuple[str, str, str]]:
+    return [
+        (one.subject, area.said(one).removesuffix("; other tests get the same object"), area.level(one))
+        for one in area.look_closely()
+    ]
+
+
+@pytest.mark.parametrize(
+    ("value", "change", "expected"),
+    [
+        ({"a": 1}, lambda it: it.update(b=2), [("fixture:db['b']", "added, 2", "")]),
+        ({"a": 1}, lambda it: it.update(a="x"), [("fixture:db['a']", "changed to 'x' (it was 1)", "")]),
+        ({"a": 1}, lambda it: it.clear(), [("fixture:db['a']", "removed", "")]),
+        ({"a": {"b": 1}}, lambda it: it["a"].update(b=2), [("fixture:db['a']", "with other contents, a dict", "")]),
+        ({"a": "x" * 50}, lambda it: it.update(a=2), [("fixture:db['a']", "changed to 2 (it was a str)", "")]),
+        ({"a": len}, lambda it: it.update(a=max), [("fixture:db['a']", "replaced, a builtin_function_or_method", "")]),
+        ([1], lambda it: it.append(2), [("fixture:db", "with other contents, a list", "advisory")]),
+        ([1], lambda it: it.pop(), [("fixture:db", "with other contents, a list", "")]),
+        ({1}, lambda it: it.add(2), [("fixture:db", "with other contents, a set", "advisory")]),
+        ({"a": [1]}, lambda it: it["a"].append(2), [("fixture:db['a']", "with other contents, a list", "advisory")]),
+        ([{"a": 1}], lambda it: it[0].update(a=2), [("fixture:db[0]", "with other contents, a dict", "")]),
+        (Thing(), lambda it: setattr(it, "size", 0), [("fixture:db.size", "changed to 0 (it was 1)", "")]),
+        (Thing(), lambda it: setattr(it, "ratio", 2.5), [("fixture:db.ratio", "changed to 2.5 (it was 1.5)", "")]),
+        (
+            types.SimpleNamespace(config={"A": 1}),
+            lambda it: it.config.update(A=2, B=3),
+            [
+                ("fixture:db.config['A']", "changed to 2 (it was 1)", ""),
+                ("fixture:db.config['B']", "added, 3", ""),
+            ],
+        ),
+    ],
+)
+def test_what_a_test_wrote(
+    area: FixtureValues, value: Any, change: Callable[[Any], object], expected: list[tuple[str, str, str]]
+) -> None:
+    area.begin(1, "db", value)
+    assert told(area) == []
+    change(value)
+    assert sorted(told(area)) == expected
+    assert told(area) == []
+
+
+@pytest.mark.parametrize(
+    ("value", "change"),
+    [
+        (Thing(), lambda it: setattr(it, "size", it.size + 1)),  # a counter
+        (Thing(), lambda it: it.seen.append(1)),  # what a helper remembers
+        (Thing(), lambda it: setattr(it, "_made", object())),  # made when first used
+        (Product(a=1), lambda it: setattr(it, "a", 2)),  # the product's own affair
+        ({"a": Product(a=1)}, lambda it: setattr(it["a"], "a", 2)),
+        ({"a": 1}, lambda it: it.update(a=it.pop("a"))),
+    ],
+)
+def test_what_is_nobodys_harm(area: FixtureValues, value: Any, change: Callable[[Any], object]) -> None:
+    area.begin(1, "db", value)
+    change(value)
+    assert told(area) == []
+
+
+def test_without_a_close_look_only_what_was_asked_for_is_looked_at(area: FixtureValues) -> None:
+    used: dict[str, int] = {}
+    unused: dict[str, int] = {}
+    area.begin(1, "db", used)
+    area.begin(2, "other", unused)
+    used["a"] = unused["a"] = 1
+    assert not any(area.stirred)
+    assert area.look() == []
+    area.use(["request", "db"])
+    assert any(area.stirred)
+    assert [change.subject for change in area.look()] == ["fixture:db['a']"]
+    assert not any(area.stirred)
+    assert [change.subject for change in area.look_closely()] == ["fixture:other['a']"]
+
+
+def test_a_large_value_is_looked_at_closely_only(area: FixtureValues) -> None:
+    value: dict[int, int] = dict.fromkeys(range(2 * MOST_PLACES_OFTEN), 1)
+    area.begin(1, "db", value)
+    area.use(["db"])
+    value[0] = 2
+    assert area.look() == []
+    assert [change.subject for change in area.look_closely()] == ["fixture:db[0]"]
+
+
+def test_put_back_is_the_same_as_never_changed(area: FixtureValues) -> None:
+    value = {"a": {"b": 1, "c": 2}, "d": [1]}
+    area.begin(1, "db", value)
+    value["a"] = {"c": 2, "b": 0}
+    (change,) = area.look_closely()
+    value["a"] = {"c": 2, "b": 1}
+    (back,) = area.look_closely()
+    assert (back.before, back.after, back.key) == (change.after, change.before, change.key)
+
+
+def test_after_the_clean_up_began_nothing_is_said(area: FixtureValues) -> None:
+    value = {"a": 1}
+    area.begin(1, "db", value)
+    area.end(1)
+    value.clear()
+    assert told(area) == []
+
+
+def test_one_value_that_two_fixtures_hand_out_is_said_once(area: FixtureValues) -> None:
+    value: dict[str, int] = {}
+    area.begin(1, "db", value)
+    area.begin(2, "alias", value)
+    value["a"] = 1
+    assert [subject for subject, *_ in told(area)] == ["fixture:db['a']"]
+
+
+def test_a_value_that_grows_beyond_all_measure_is_let_go(area: FixtureValues) -> None:
+    value: dict[int, list[int]] = {}
+    area.begin(1, "db", value)
+    value.update({n: [n] for n in range(MOST_PLACES)})
+    assert told(area) == []
+    value.clear()
+    assert told(area) == []
+
+
+def test_secrets_are_not_shown(area: FixtureValues) -> None:
+    value = {"token": "a"}
+    area.begin(1, "db", value)
+    value["token"] = "ghp_" + "0123456789abcdefghijABCDEFGHIJ012345"
+    assert "0123456789" not in str(told(area))
+
+
+def test_what_was_replaced_is_not_kept_alive(area: FixtureValues) -> None:
+    value = {"a": Product()}
+    there = weakref.ref(value["a"])
+    area.begin(1, "db", value)
+    value["a"] = Product()
+    changes = area.look_closely()
+    assert there() is None
+    assert changes
+
+
+def test_nothing_is_held_when_it_is_over(area: FixtureValues) -> None:
+    value = Thing()
+    area.begin(1, "db", value)
+    area.stop()
+    there = weakref.ref(value)
+    del value
+    assert there() is None
