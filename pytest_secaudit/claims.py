@@ -19,6 +19,8 @@ _PASSING = re.compile(
     r"0x[0-9a-fA-F]+|[0-9a-f]{8}(?:-?[0-9a-f]{4}){3}-?[0-9a-f]{12}|pytest-of-[^/\\'\"]+(?:[/\\]pytest-\d+)?"
     r"|(?<=[/\\])(?:tmp|pytest)[-_]?[a-z0-9_]{6,}(?=[/\\'\"]|$)|(?<=<tmp>/)[^/'\"]+"
 )
+#: What `tempfile` puts into the middle of a name.
+_MADE_UP = re.compile(r"(?<![a-z0-9_])[a-z0-9_]{8}(?![a-z0-9_])")
 _NUMBER = re.compile(r"\d+")
 #: Here a number in the subject is a pid, a descriptor, a port, the how-manieth thread.
 _NUMBERED = frozenset(("PSA601", "PSA603", "PSA604", "PSA606"))
@@ -55,6 +57,8 @@ def code_of(claim: Claimed) -> str:
 
 def lasting(code: str, subject: str) -> str:
     """The subject without what differs from run to run."""
+    if "<tmp>/" in subject:
+        subject = _MADE_UP.sub("*", subject)
     subject = _PASSING.sub("*", subject)
     return _NUMBER.sub("#", subject) if code in _NUMBERED else subject
 

@@ -71,6 +71,7 @@ def test_fingerprint_holds_neither_owner_nor_line_nor_value() -> None:
         ("PSA103", "signal X at 0x7f01", "signal X at 0x9e22"),
         ("PSA604", "listening socket on 127.0.0.1:4711", "listening socket on 127.0.0.1:999"),
         ("PSA601", "thread Thread-12 (run)", "thread Thread-3 (run)"),
+        ("PSA604", "<tmp>/tmpv6kvx1ab/api-ib8xlyac.sqlite-wal", "<tmp>/tmpq2w3e4r5/api-k_2xl9ac.sqlite-wal"),
     ],
 )
 def test_what_differs_from_run_to_run_is_not_in_the_fingerprint(code: str, one: str, another: str) -> None:
