@@ -7,7 +7,7 @@ product made is its own affair.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Container, Hashable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Hashable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,7 +23,7 @@ _SHOWN = ("bool", "complex", "float", "int", "str", "NoneType")
 MOST_SHOWN = 40
 
 #: With more in it a value is looked at only now and then.
-MOST_PLACES_OFTEN = 200
+MOST_PLACES_OFTEN = 50
 
 
 @dataclass(slots=True)
@@ -77,14 +77,11 @@ class FixtureValues:
 
     # --- looking
 
-    @property
-    def stirred(self) -> Sequence[object]:
-        return (self._in_use,)
-
     def look(self) -> Iterable[Change]:
         """Those that were asked for."""
-        keys = list(self._in_use)
-        self._in_use.clear()
+        if not self._in_use:
+            return ()
+        keys, self._in_use = self._in_use, {}
         return self._all_news(keys)
 
     def look_closely(self) -> Iterable[Change]:
