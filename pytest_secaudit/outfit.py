@@ -79,7 +79,7 @@ def _begin(config: pytest.Config) -> Outfit | None:
     if depth == "static" or _option(config, "collectonly"):
         return None
     collector = Collector(config)
-    test_side = TestSide(config.rootpath, collector)
+    test_side = TestSide(config.rootpath)
     taps = Taps()
     stack = Stack(collector.relative, test_side)
     skip = frozenset(word for line in config.getini("secaudit_watch_skip") for word in line.replace(",", " ").split())
@@ -101,6 +101,7 @@ def _begin(config: pytest.Config) -> Outfit | None:
     outputs = Outputs(taps, stack, engine.who)
     loads = Loads(taps, stack, engine.who, test_side.is_own)
     hooks = Watching(engine, Casting(collector), clock, contact, outputs, loads)
+    hooks.learn = test_side.learn
     hooks.adds_folders = _option(config, "importmode") != "importlib"
     hooks.parts = Parts(taps, hooks.part_begins)
     outfit = config.stash[KEY] = Outfit(collector, taps, hooks)

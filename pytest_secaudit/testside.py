@@ -6,21 +6,29 @@ import os
 from pathlib import Path
 from types import ModuleType
 
-from pytest_secaudit.collected import Collector
 from pytest_secaudit.live import names_of
 
 _FOLDERS = frozenset(("t", "test", "tests", "testing", "unittests", "functional_tests", "integration_tests"))
 
 
 class TestSide:
-    """Tells the files of tests from those of the product, by what was collected and by their names."""
+    """Tells the files of tests from those of the product, by what is collected and by their names."""
 
     __test__ = False
 
-    def __init__(self, root: Path, collector: Collector) -> None:
+    def __init__(self, root: Path) -> None:
         self._roots = tuple({str(root) + os.sep, os.path.realpath(root) + os.sep})
         self._installed = _is_installed(str(root))
-        self._collector = collector
+        self._collected: set[str] = set()
+        #: Where the rootdir is a folder of installed packages: those that have tests in this run.
+        self._packages: set[str] = set()
+
+    def learn(self, path: str) -> None:
+        """A test module or conftest is imported from there."""
+        self._collected.add(path)
+        for root in self._roots:
+            if self._installed and path.startswith(root):
+                self._packages.add(_package(path[len(root) :]))
 
     def __call__(self, path: str) -> bool:
         inside = self._inside(path)
@@ -32,7 +40,7 @@ class TestSide:
             or name.startswith("test_")
             or name.endswith("_test.py")
             or not _FOLDERS.isdisjoint(folders)
-            or self._collector.relative(path) in self._collector.found.files
+            or path in self._collected
         )
 
     def is_project(self, module: ModuleType) -> bool:
@@ -49,8 +57,17 @@ class TestSide:
         for root in self._roots:
             if path.startswith(root):
                 inside = path[len(root) :]
-                return inside if self._installed or not _is_installed(inside) else None
+                return None if self._is_anothers(inside) else inside
         return None
+
+    def _is_anothers(self, inside: str) -> bool:
+        if not self._installed:
+            return _is_installed(inside)
+        return bool(self._packages) and _package(inside) not in self._packages
+
+
+def _package(inside: str) -> str:
+    return inside.split(os.sep, maxsplit=1)[0].removesuffix(".py")
 
 
 def _is_installed(path: str) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import functools
 import os
 import unittest
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from typing import Any
 
 import pytest
@@ -41,6 +41,7 @@ class Watching:
 
     Attributes:
         adds_folders: whether pytest puts the folders of test modules on ``sys.path``: not with ``importlib``.
+        learn: told the file of each test module and conftest.
     """
 
     def __init__(
@@ -54,6 +55,7 @@ class Watching:
         self.loads = loads
         self._sent = 0
         self.adds_folders = True
+        self.learn: Callable[[str], None] = _nobody_asks
         values = engine.areas.get(FixtureValues.name)
         self.values = values if isinstance(values, FixtureValues) else None
         self.parts: Parts | None = None
@@ -91,12 +93,14 @@ class Watching:
         """A conftest is registered right after it was imported."""
         path = names_of(plugin).get("__file__")
         if isinstance(path, str) and os.path.basename(path) == "conftest.py":
+            self.learn(path)
             actor = self.casting.imported(path)
             self.engine.ledger.enter(actor)
             self._imported(actor, path)
 
     @careful
     def _begin_import(self, collector: pytest.Module) -> Actor:
+        self.learn(str(collector.path))
         actor = self.casting.imported(str(collector.path), collector.nodeid)
         self.engine.enter(actor)
         return actor
@@ -431,6 +435,10 @@ class Watching:
             for actor in self._imports:
                 self.engine.close(actor)
         self.engine.stop()
+
+
+def _nobody_asks(path: str) -> None:
+    """Nobody wants to know."""
 
 
 #: Between two stages these run. Where they are only pytest's own and those of plugins that change nothing, nobody need

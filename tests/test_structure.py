@@ -53,7 +53,7 @@ MAY_IMPORT = {
     "carrying": {"model", "policy", "reading", "suppressions", "watch"},
     "collected": {"live", "model", "redact"},
     "static": {"carrying", "collected", "live", "model", "policy", "reader", "reading", "suppressions"},
-    "testside": {"collected", "live"},
+    "testside": {"live"},
     "stage": {"collected", "watch"},
     "watching": {"careful", "live", "model", "reading", "redact", "secrets_formats", "stage", "watch"},
     "outfit": {"collected", "reading", "redact", "stage", "testside", "watch", "watching"},
