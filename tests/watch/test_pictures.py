@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from pytest_secaudit.watch.areas.pictures import MOST_PLACES, Picture, Place, changed, picture
+from pytest_secaudit.watch.areas.pictures import MOST_PLACES, Picture, Place, changed, picture, weight
 
 
 class Thing:
@@ -130,6 +130,12 @@ def test_what_cannot_be_looked_into() -> None:
 
 def test_too_much_in_it() -> None:
     assert picture({n: [n] for n in range(MOST_PLACES)}, {Thing}.__contains__) is None
+    assert picture({"rows": [0] * (MOST_PLACES + 1)}, {Thing}.__contains__) is None
+    assert picture([0] * MOST_PLACES, {Thing}.__contains__) is not None
+
+
+def test_weight_is_what_there_is_to_look_at() -> None:
+    assert weight(of({"a": 1, "b": [1, 2, 3]})) == 1 + 1 + 1 + 3
 
 
 def test_a_cycle_and_one_object_in_two_places() -> None:

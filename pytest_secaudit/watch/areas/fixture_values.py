@@ -7,23 +7,26 @@ product made is its own affair.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Container, Hashable, Iterable, Iterator
+from collections import defaultdict
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from pytest_secaudit.redact import clean
-from pytest_secaudit.watch.areas.pictures import Picture, Place, Whole, changed, picture
+from pytest_secaudit.watch.areas.pictures import Picture, Place, Whole, changed, picture, weight
 from pytest_secaudit.watch.areas.strangers import home_of_class, names_of
 from pytest_secaudit.watch.areas.values import Hidden
 from pytest_secaudit.watch.stack import Stack
 from pytest_secaudit.watch.state import ABSENT, Change
 from pytest_secaudit.watch.tapping import Taps
 
-_SHOWN = ("bool", "complex", "float", "int", "str", "NoneType")
-MOST_SHOWN = 40
+#: Of these the value is said. Text may be a password.
+_SHOWN = ("bool", "complex", "float", "int", "NoneType")
 
 #: With more in it a value is looked at only now and then.
 MOST_PLACES_OFTEN = 50
+#: What is beyond that in the values of all fixtures is not looked at: it would take milliseconds each time.
+MOST_PLACES_IN_ALL = 3000
 
 
 @dataclass(slots=True)
@@ -31,6 +34,7 @@ class _Watched:
     name: str
     value: object
     seen: Picture
+    weight: int
 
 
 class FixtureValues:
@@ -48,6 +52,7 @@ class FixtureValues:
         self._test_path = test_path
         self._classes: dict[type, bool] = {}
         self._watched: dict[Hashable, _Watched] = {}
+        self._by_name: defaultdict[str, list[Hashable]] = defaultdict(list)
         #: The keys of those that somebody on stage asked for.
         self._in_use: dict[Hashable, None] = {}
 
@@ -62,18 +67,24 @@ class FixtureValues:
         if any(one.value is value for one in self._watched.values()):
             return  # handed on by another fixture
         seen = picture(value, self._is_open)
-        if seen is not None:
-            self._watched[key] = _Watched(name, value, seen)
+        if seen is None:
+            return
+        watched = _Watched(name, value, seen, weight(seen))
+        if watched.weight + sum(one.weight for one in self._watched.values()) <= MOST_PLACES_IN_ALL:
+            self._watched[key] = watched
+            self._by_name[name].append(key)
 
     def end(self, key: Hashable) -> None:
         """Its clean-up begins: whatever happens now is nobody's harm."""
-        self._watched.pop(key, None)
+        one = self._watched.pop(key, None)
+        if one is not None:
+            self._by_name[one.name].remove(key)
 
-    def use(self, names: Container[str]) -> None:
+    def use(self, names: Iterable[str]) -> None:
         """Somebody goes on stage who asked for these fixtures."""
-        for key, one in self._watched.items():
-            if one.name in names and len(one.seen) <= MOST_PLACES_OFTEN:
-                self._in_use[key] = None
+        if self._watched:
+            keys = [key for name in names if name in self._by_name for key in self._by_name[name]]
+            self._in_use.update((key, None) for key in keys if self._watched[key].weight <= MOST_PLACES_OFTEN)
 
     # --- looking
 
@@ -94,7 +105,7 @@ class FixtureValues:
     def _news(self, key: Hashable, one: _Watched) -> Iterator[Change]:
         now = picture(one.value, self._is_open)
         if now is None:  # it has grown beyond all measure
-            del self._watched[key]
+            self.end(key)
             return
         if now == one.seen:
             return
@@ -141,6 +152,7 @@ class FixtureValues:
     def stop(self) -> None:
         """Let go of the values."""
         self._watched.clear()
+        self._by_name.clear()
         self._in_use.clear()
         self._classes.clear()
 
@@ -172,8 +184,9 @@ def _shown(state: Hashable) -> str:
     if type(root) is Whole:
         return _article(root.kind)
     if type(root) is tuple and root[0] in _SHOWN:
-        text = repr(root[1])
-        return clean(text) if len(text) <= MOST_SHOWN else _article(root[0])
+        return clean(repr(root[1])[:40])
+    if type(root) is tuple:
+        return _article(root[0])
     return str(getattr(root, "said", "another object"))
 
 

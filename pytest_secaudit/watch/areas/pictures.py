@@ -25,6 +25,7 @@ _KEYS: Final = frozenset((bool, bytes, int, str, type(None)))
 _DICTS: Final = frozenset((dict, OrderedDict, defaultdict, Counter))
 _ROWS: Final = frozenset((list, tuple, deque))
 _SETS: Final = frozenset((set, frozenset))
+_SIZED: Final = _DICTS | _ROWS | _SETS
 
 #: The way from a value to a place inside it: ``("['pdf']", ".name")``.
 Place = tuple[str, ...]
@@ -66,6 +67,8 @@ def picture(value: object, is_open: Callable[[type], bool]) -> Picture | None:
     pending: deque[tuple[Place, object]] = deque([((), value)])
     while pending:
         place, found = pending.popleft()
+        if type(found) in _SIZED and len(found) > MOST_PLACES:  # type: ignore[arg-type]
+            return None
         looked_into = _whole(found, is_open) if len(place) < DEPTH and id(found) not in seen else None
         if looked_into is None:
             shown[place] = _token(found)
@@ -76,6 +79,11 @@ def picture(value: object, is_open: Callable[[type], bool]) -> Picture | None:
         if len(shown) + len(pending) > MOST_PLACES:
             return None
     return shown if type(shown[()]) is Whole else None
+
+
+def weight(shown: Picture) -> int:
+    """How much there is to look at."""
+    return sum(1 + (len(token.parts) if type(token) is Whole else 0) for token in shown.values())
 
 
 def changed(before: Picture, after: Picture) -> list[Place]:
