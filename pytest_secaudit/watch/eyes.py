@@ -102,7 +102,7 @@ class Eyes:
         loaded, youngest = len(real.modules), next(reversed(real.modules), None)
         if has_found or loaded != self._loaded or youngest is not self._youngest:
             self._pictures.clear()
-        self._loaded, self._youngest = loaded, youngest
+            self._loaded = -1  # all are asked again, should one of them have no answer now
         pairs = [(look, one) for look, area in self.asleep.items() for one in area.stirred if one is not False]  # type: ignore[attr-defined]
         self._whose, self._stirred = [look for look, _ in pairs], [one for _, one in pairs]
         if not self._is_as_before():
@@ -110,3 +110,4 @@ class Eyes:
             sized = [one for area in self._with_sizes.values() for one in area.sizes]  # type: ignore[attr-defined]
             self._pictures.insert(0, _Picture(slots, sized))
             del self._pictures[_REMEMBERED:]
+        self._loaded, self._youngest = loaded, youngest

@@ -152,6 +152,18 @@ def test_a_module_that_comes_or_goes_wakes_all(monkeypatch: pytest.MonkeyPatch) 
     assert names(eyes.woken()) == ["a", "b"]
 
 
+def test_all_are_asked_again_after_one_that_could_not_name_its_slots() -> None:
+    space: dict[str, object] = {"x": 1}
+    area = Plain("a", stirred=(), slots=[(space, "x"), (space, "y")])
+    eyes = Eyes([area])
+    with pytest.raises(KeyError):
+        eyes.close_again()
+    assert names(eyes.woken()) == ["a"]
+    space["y"] = 2
+    eyes.close_again()
+    assert not eyes.woken()
+
+
 def test_an_area_that_failed_is_asked_no_more() -> None:
     broken, other = Plain("broken", stirred=()), Plain("other", stirred=())
     assert names(Eyes([broken, other]).without(broken).woken()) == ["other"]
