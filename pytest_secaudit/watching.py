@@ -295,7 +295,8 @@ class Watching:
     def _fixture_stands(self, definition: pytest.FixtureDef[Any], cast: Cast | None, value: object) -> None:
         if cast is not None:
             self.engine.leave(cast.actor)
-            if self.values is not None and cast.actor.scope != "function":
+            is_users = cast.actor.plugin is None  # pytest's `doctest_namespace` is there to be written to
+            if self.values is not None and is_users and cast.actor.scope != "function":
                 self.values.begin(cast.actor.serial, definition.argname, value)
             definition.addfinalizer(lambda: self._fixture_goes(definition, cast))  # runs before the fixture's own
 

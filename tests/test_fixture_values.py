@@ -105,6 +105,7 @@ def test_the_owner_is_exact_also_where_close_looks_are_too_dear(pytester: pytest
     [
         "def test_a(db, monkeypatch):\n    monkeypatch.setitem(db, 'ann', 2)\n",
         "def test_a(db):\n    db['x'] = 1\n    del db['x']\n",
+        "@pytest.fixture(autouse=True)\ndef add(doctest_namespace):\n    doctest_namespace['x'] = 1\n\ndef test_a():\n    pass\n",
         "@pytest.fixture\ndef own(db):\n    return dict(db)\n\ndef test_a(own):\n    own['x'] = 1\n",
         (
             "@pytest.fixture(autouse=True)\ndef clean(db):\n    yield\n    db.pop('x', None)\n\n"

@@ -10,7 +10,7 @@ import sys
 import time
 import types
 from collections.abc import Iterator
-from importlib.machinery import ModuleSpec
+from importlib.machinery import EXTENSION_SUFFIXES, ModuleSpec
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -361,6 +361,17 @@ def test_lazy_parts_whose_class_is_from_nowhere(area: Modules, tests_run: None, 
     assert not area.look()
     sys.modules["lib.moves"] = type("moves", (lib.Lazy,), {"__module__": ""})("moves")
     assert not area.look()
+
+
+def test_a_module_of_cython_is_there_under_its_short_name_too(area: Modules, tests_run: None) -> None:
+    """As those of SciPy: imported as ``scipy.ndimage._ni_label``, entered as ``_ni_label`` as well."""
+    made = types.ModuleType("science.images._secaudit_label")
+    origin = f"/lib/science/images/_secaudit_label{EXTENSION_SUFFIXES[0]}"
+    made.__spec__ = ModuleSpec(made.__name__, object(), origin=origin)  # type: ignore[arg-type]
+    sys.modules["_secaudit_label"] = made
+    assert not area.look()
+    sys.modules["secaudit_fake"] = made
+    assert [change.subject for change in area.look()] == ["sys.modules['secaudit_fake']"]
 
 
 def test_modules_that_are_made_in_c(area: Modules, tests_run: None) -> None:

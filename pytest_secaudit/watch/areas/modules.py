@@ -11,7 +11,7 @@ import sys
 import types
 from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from importlib.machinery import ModuleSpec
+from importlib.machinery import EXTENSION_SUFFIXES, ModuleSpec
 from itertools import islice
 from operator import is_
 from typing import Any
@@ -240,8 +240,13 @@ def _is_fake(name: str, value: object, tops: Collection[str]) -> bool:
         return False
     spec = _spec_of(value)
     if spec is not None:
-        return _top(str(spec.name)) != top
+        return _top(str(spec.name)) != top and not _is_short_name(name, spec)
     return not any(_top(home_of_class(base)) == top for base in bases_of(type(value)))
+
+
+def _is_short_name(name: str, spec: Any) -> bool:
+    """Modules of Cython enter themselves under the last part of their name, too (``_ni_label`` of SciPy)."""
+    return str(spec.origin).endswith(tuple(EXTENSION_SUFFIXES)) and str(spec.name).rpartition(".")[2] == name
 
 
 def _is_empty_by_pytest(module: object) -> bool:
