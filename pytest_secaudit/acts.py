@@ -132,22 +132,23 @@ def _contacts(contacts: Iterable[Contacted], checks: Mapping[str, Check]) -> Ite
     by_what: dict[tuple[str, str], list[Contacted]] = defaultdict(list)
     for contact in contacts:
         if contact.place is not None or contact.owner.kind != "outside":  # not pytest's own, or another plugin's
-            by_what[contact.kind, contact.what].append(contact)
-    for (kind, what), group in by_what.items():
+            what = lasting("PSA604", contact.what) if contact.kind == "listen" else contact.what  # any port
+            by_what[contact.kind, what].append(contact)
+    for (kind, identity), group in by_what.items():
         check = checks.get(_CONTACT_CODES.get(kind, ""))
         first = min(group, key=lambda contact: (contact.place is None, contact.owner.id))
         if check is not None:
             said, fix = _CONTACT_SAID[kind]
             yield _act(
                 check,
-                message=f"{who(first.owner)} {said.format(what)}",
+                message=f"{who(first.owner)} {said.format(first.what)}",
                 fix=fix,
                 place=first.place or Place(first.owner.path, first.owner.line),
                 written_at=first.written_at,
                 owners=[contact.owner for contact in (first, *group)],
-                identity=lasting("PSA604", what) if kind == "listen" else what,
+                identity=identity,
                 detail={},
-                subject=what,
+                subject=first.what,
             )
 
 

@@ -182,6 +182,13 @@ def test_contacts_are_one_per_target() -> None:
     assert [(c.what, len(c.owners)) for c in contacts_of(watched)] == [("example.org:443", 2)]
 
 
+def test_whatever_port_it_was_it_is_one_finding() -> None:
+    there = Contacted("listen", "[::]:46801", TEST, Place("tests/test_a.py", 5))
+    watched = Watched(contacts=(there, replace(there, what="[::]:38901", owner=OTHER), replace(there, what="[::]:1")))
+    (finding,) = findings_of_acts(watched, CHECKS, None)
+    assert (finding.code, [owner.id for owner in finding.owners]) == ("PSA903", [TEST.id, OTHER.id])
+
+
 # --- the join
 
 READ = Finding(
