@@ -16,7 +16,6 @@ Look = Callable[[], Iterable[Change]]
 #: How to look at which area, in order.
 Looks = dict[Look, Area]
 
-
 #: How many pictures are kept between which things go back and forth.
 _REMEMBERED = 3
 

@@ -110,6 +110,8 @@ def test_what_differs_is_seen_at_its_place(value: object, change: Callable[[Any]
     [
         ({"a": 1, "b": 2}, lambda it: it.update(a=it.pop("a"))),  # the order of a dict
         ({"a": [1]}, lambda it: it.update(a=[1])),  # an equal one
+        ([{"a": 1}, (1, 2)], lambda it: it.__setitem__(slice(None), [{"a": 1}, (1, 2)])),
+        ([Thing(a=1)], lambda it: it.__setitem__(0, Thing(a=1))),
         (Thing(), lambda it: it.worked_out),
         ({"a": float("nan")}, lambda it: None),
     ],

@@ -6,15 +6,15 @@ product made is its own affair.
 
 from __future__ import annotations
 
-import sys
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from pytest_secaudit.redact import clean
+from pytest_secaudit.watch import real
 from pytest_secaudit.watch.areas.pictures import Picture, Place, Whole, changed, picture, weight
-from pytest_secaudit.watch.areas.strangers import home_of_class, names_of
+from pytest_secaudit.watch.areas.strangers import home_of_class, names_of, with_article
 from pytest_secaudit.watch.areas.values import Hidden
 from pytest_secaudit.watch.stack import Stack
 from pytest_secaudit.watch.state import ABSENT, Change
@@ -118,7 +118,7 @@ class FixtureValues:
     def _is_open(self, cls: type) -> bool:
         known = self._classes.get(cls)
         if known is None:
-            file = names_of(sys.modules.get(home_of_class(cls))).get("__file__")
+            file = names_of(real.modules.get(home_of_class(cls))).get("__file__")
             known = self._classes[cls] = type(file) is str and bool(self._test_path(file))
         return known
 
@@ -140,7 +140,7 @@ class FixtureValues:
         """Where tests only add to a list, the fixture may be collecting for its own clean-up."""
         before, after = _root(change.before), _root(change.after)
         is_row = type(before) is Whole and before.kind in ("list", "deque", "set")
-        return "advisory" if is_row and type(before) is Whole and before.has_only_grown(after) else ""
+        return "advisory" if is_row and before.has_only_grown(after) else ""
 
     def fix(self, change: Change) -> str:
         name = change.subject.removeprefix("fixture:").partition("[")[0].partition(".")[0]
@@ -182,16 +182,12 @@ def _shown(state: Hashable) -> str:
     """The type of what was there; its value if that is short."""
     root = _root(state)
     if type(root) is Whole:
-        return _article(root.kind)
+        return with_article(root.kind)
     if type(root) is tuple and root[0] in _SHOWN:
         return clean(repr(root[1])[:40])
     if type(root) is tuple:
-        return _article(root[0])
+        return with_article(root[0])
     return str(getattr(root, "said", "another object"))
-
-
-def _article(name: str) -> str:
-    return f"an {name}" if name[:1] in "AEIOaeio" else f"a {name}"
 
 
 def _is_made_once(before: Picture, now: Picture, place: Place) -> bool:

@@ -20,12 +20,13 @@ from pytest_secaudit.watch.state import ABSENT, Held
 MOST_PLACES: Final = 1000
 DEPTH: Final = 4
 
-PLAIN: Final = frozenset((bool, bytes, complex, float, int, str, type(None), type(Ellipsis)))
+_PLAIN: Final = frozenset((bool, bytes, complex, float, int, str, type(None), type(Ellipsis)))
 _KEYS: Final = frozenset((bool, bytes, int, str, type(None)))
 _DICTS: Final = frozenset((dict, OrderedDict, defaultdict, Counter))
 _ROWS: Final = frozenset((list, tuple, deque))
 _SETS: Final = frozenset((set, frozenset))
 _SIZED: Final = _DICTS | _ROWS | _SETS
+_OPEN: Final = _SIZED | {bytearray, types.SimpleNamespace}
 
 #: The way from a value to a place inside it: ``("['pdf']", ".name")``.
 Place = tuple[str, ...]
@@ -71,7 +72,7 @@ def picture(value: object, is_open: Callable[[type], bool]) -> Picture | None:
             return None
         looked_into = _whole(found, is_open) if len(place) < DEPTH and id(found) not in seen else None
         if looked_into is None:
-            shown[place] = _token(found)
+            shown[place] = _token(found, is_open)
             continue
         seen.add(id(found))
         shown[place], inner = looked_into
@@ -92,11 +93,13 @@ def changed(before: Picture, after: Picture) -> list[Place]:
     return [place for place in differing if not any(place[:length] in differing for length in range(len(place)))]
 
 
-def _token(found: object) -> Hashable:
-    """What stands for a value, without keeping anybody's object alive."""
+def _token(found: object, is_open: Callable[[type], bool]) -> Hashable:
+    """What stands for a value, without keeping anybody's object alive. What is in it is compared at its own place."""
     kind = type(found)
-    if kind in PLAIN:
+    if kind in _PLAIN:
         return kind.__name__, found
+    if kind in _OPEN or is_open(kind):
+        return (kind.__name__,)
     held = Held(found)
     held.loosen()
     return held if held.is_loose else (kind.__name__, id(found))
@@ -105,7 +108,7 @@ def _token(found: object) -> Hashable:
 def _whole(found: Any, is_open: Callable[[type], bool]) -> tuple[Whole, Iterable[tuple[str, object]]] | None:
     """A container and what is in it; None for what is none."""
     kind = type(found)
-    if kind in PLAIN:
+    if kind in _PLAIN:
         return None
     if kind in _DICTS:
         items = list(dict.items(found))
@@ -113,11 +116,13 @@ def _whole(found: Any, is_open: Callable[[type], bool]) -> tuple[Whole, Iterable
         return Whole(kind.__name__, others=len(items) - len(named)), named
     if kind in _ROWS:
         row = tuple(found)
-        deep = [(f"[{n}]", part) for n, part in enumerate(row) if type(part) not in PLAIN]
-        return Whole(kind.__name__, tuple(map(_token, row))), deep
+        deep = [(f"[{n}]", part) for n, part in enumerate(row) if type(part) not in _PLAIN]
+        return Whole(kind.__name__, tuple(_token(part, is_open) for part in row)), deep
     if kind in _SETS:
-        plain = [part for part in found if type(part) in PLAIN]
-        return Whole(kind.__name__, frozenset(map(_token, plain)), len(found) - len(plain)), ()
+        plain = [part for part in found if type(part) in _PLAIN]
+        return Whole(
+            kind.__name__, frozenset((type(part).__name__, part) for part in plain), len(found) - len(plain)
+        ), ()
     if kind is bytearray:
         return Whole(kind.__name__, (bytes(found),)), ()
     if kind is types.SimpleNamespace or is_open(kind):

@@ -94,7 +94,11 @@ def _called(found: object) -> str:
     if type(found) in _FUNCTIONS or issubclass(type(found), type):
         home, name = home_of(found), _own_name(found)
         return f"{home}.{name}" if home not in ("", "builtins") else name
-    name = type_name(found)
+    return with_article(type_name(found))
+
+
+def with_article(name: str) -> str:
+    """``an int``, ``a dict``."""
     return f"an {name}" if name[:1] in "AEIOaeio" else f"a {name}"
 
 
