@@ -42,7 +42,6 @@ _ORIGINALS = {
     "platform": "",
 }
 _IN_SYS = itemgetter(*_ORIGINALS, "argv")
-_STREAMS = ("stdin", "stdout", "stderr")
 _OFTEN_SET = ("stdin", "stdout", "stderr", "excepthook", "displayhook", "platform", "argv")
 _PYTESTS = ("_pytest", "exceptiongroup", "execnet", "xdist")
 OWN = "<its own>"
@@ -135,10 +134,9 @@ class Interpreter:
     def look(self) -> Iterable[Change]:
         names, late = self._sys, self._late
         try:
-            raw = _IN_SYS(names)
             if (
                 not self._writes.sites
-                and (all(map(is_, raw, self._raw)) or self._are_pytests_streams(raw))
+                and all(map(is_, _IN_SYS(names), self._raw))
                 and self._threading["excepthook"] is self._hook
                 and self._arguments is not None
                 and "\0".join(names["argv"]) == self._arguments
@@ -146,22 +144,10 @@ class Interpreter:
                 and late.requests.get("_opener") is late.opener
                 and late.contexts.get("_actual_context") is late.context
             ):
-                self._raw = raw
                 return ()
         except Exception:  # deleted, or no list of texts, or an odd one: look at each
             return self._compared()
         return self._compared()
-
-    def _are_pytests_streams(self, raw: tuple[object, ...]) -> bool:
-        """Whether all that is different are streams, pytest's or the first ones: capturing swaps them in each phase."""
-        slots = zip((*_ORIGINALS, "argv"), raw, self._raw, strict=True)
-        return all(
-            now is before
-            or (
-                name in _STREAMS and self._seen.get(f"sys.{name}") == OWN and (now is self._first[name] or _is_own(now))
-            )
-            for name, now, before in slots
-        )
 
     def look_closely(self) -> Iterable[Change]:
         """Find also what has to be asked for, and was not heard of; and the slots that hardly anybody sets."""
