@@ -35,6 +35,8 @@ from pathlib import Path
 from textwrap import indent
 from typing import Any
 
+import deep_leaks
+
 ROOT = Path(__file__).resolve().parent.parent
 SAVED = ROOT / "docs" / "field-notes" / "planted.json"
 
@@ -65,6 +67,7 @@ class Planted:
     """One leak.
 
     Attributes:
+        code: the check that finds it; one of several where it depends on what reading suspects.
         spot: one of `SPOTS`.
         lines: the statements; the line that leaves something behind ends with ``#!``, which is not planted.
         subject: as the finding names it; ``*`` stands for what differs, and nothing at all for what has no subject.
@@ -335,6 +338,10 @@ LEAKS = (
         "listening socket on 127.0.0.1:*",
     ),
 )
+
+
+DEEP = tuple(Planted(*leak) for leak in deep_leaks.LEAKS)
+KINDS = {"process": LEAKS, "deep": DEEP}
 
 
 # --- the source of the suite
@@ -711,13 +718,15 @@ def at_import(suite: Suite, leak: Planted) -> Spot:
     return Spot(file.path, file.path, (file.path, leak.name))
 
 
-def plant_all(suite: Suite) -> dict[Planted, Spot]:
+def plant_all(suite: Suite, leaks: Iterable[Planted]) -> dict[Planted, Spot]:
     """Write all leaks into the copy."""
     plugin = suite.file(f"{PLUGIN}.py")
-    plugin.append([("import colorsys, fileinput, http.client, sched  # loaded before any test begins", "")])
+    loaded = f"import colorsys, fileinput, http.client, sched, {deep_leaks.SHOP}  # loaded before any test begins"
+    plugin.append([(loaded, "")])
     suite.file(f"{SUPPORT}.py")
+    (suite.root / f"{deep_leaks.SHOP}.py").write_text(deep_leaks.shop(), encoding="utf-8")
     spots = {}
-    for leak in LEAKS:
+    for leak in leaks:
         try:
             spots[leak] = plant(suite, leak)
         except NoRoom as error:
@@ -841,7 +850,9 @@ def named(leak: Planted, before: Run, after: Run) -> Iterator[tuple[str, str, st
         (finding["fingerprint"], owner["id"]) for finding in before.report["findings"] for owner in finding["owners"]
     }
     for finding in after.report["findings"]:
-        if finding["code"] != leak.code or not fnmatch.fnmatchcase(finding["subject"] or "", pattern(leak)):
+        if finding["code"] not in leak.code.split("|") or not fnmatch.fnmatchcase(
+            finding["subject"] or "", pattern(leak)
+        ):
             continue
         if finding["evidence"] != "confirmed":
             continue
@@ -945,7 +956,7 @@ def main() -> int:
 def planted_and_found(copy: Path, arguments: argparse.Namespace) -> int:
     before = run(copy, arguments)
     suite = Suite(copy, before.passed, arguments.seed)
-    spots = plant_all(suite)
+    spots = plant_all(suite, KINDS[arguments.kinds])
     places = written(suite)
     after = run(copy, arguments, "-p", PLUGIN)
     verdicts = [judge(leak, spot, places, before, after) for leak, spot in spots.items()]
@@ -965,7 +976,8 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("suite", type=Path, help="the folder of the suite, named like NAME-VERSION")
     parser.add_argument("--python", default=sys.executable, help="the interpreter to run it with (default: this one)")
     parser.add_argument("--tests", action="append", help="what pytest is to run there (default: tests)")
-    parser.add_argument("--depth", default="process", help="the depth of the audit (default %(default)s)")
+    parser.add_argument("--kinds", choices=sorted(KINDS), default="process", help="of what (default %(default)s)")
+    parser.add_argument("--depth", help="the depth of the audit (default: that of the kinds)")
     parser.add_argument("--seed", type=int, default=4, help="another choice of places (default %(default)s)")
     parser.add_argument("--timeout", type=float, default=600, help="seconds for one run (default %(default)s)")
     parser.add_argument("--keep", type=Path, metavar="FOLDER", help="where to make the copy, and leave it")
@@ -974,6 +986,7 @@ def parse_arguments() -> argparse.Namespace:
     arguments = parser.parse_args()
     arguments.suite = arguments.suite.resolve()
     arguments.tests = arguments.tests or ["tests"]
+    arguments.depth = arguments.depth or arguments.kinds
     if os.sep in arguments.python:
         arguments.python = os.path.abspath(arguments.python)
     return arguments

@@ -38,6 +38,20 @@ back after that, and what a failed test leaves, counts one level less; what ever
 What is dear to look at is looked at as often as the budget allows (`--secaudit-depth=exact`: always). The budget decides
 how precisely an owner is known, never whether a change that is still in force at the end of its module is found.
 
+**What modules hold** is looked at from depth `deep` on, when the tests begin and from then on: names of modules and
+classes, containers, instances of the project's and the tests' own classes (slots and `threading.local` too), defaults and
+attributes of functions, parameters of tests and fixtures, and calls of the mocks of test modules; two steps below a
+module of the project, four below one of tests, and in modules of others that the project imports by name what stands
+under a name. It is the project's what lies under the rootdir or is installed from there. Nobody's code runs for it, and
+no object is kept alive. Most tests are followed by a look at their own module and at those where something was found
+before; a look at everything comes as often as the budget allows and at the end of each module, so that a change may
+belong to one of several tests, unless the source of only one of them can have written it. Silent: what is made anew with
+equal contents, caches of `functools`, enumerations, what libraries note on the classes they look after, submodules, names
+that a set-up makes for its own test module or class, and what was changed while modules were imported. A container with
+more than 1,000 entries is only counted, and named in the report.
+
+**Files of the project** tell when they were written: see [PSA605](checks/PSA605.md).
+
 **What is silent.** The owner's own clean-up in any form; first imports and what libraries set up when they are first
 used; threads and processes about to end, and workers of executors; what pytest itself resets (captured streams, warning
 filters, the level that `caplog` sets); `asyncio.run`, `asyncio.to_thread`, socket pairs, empty loggers, a policy or

@@ -37,13 +37,16 @@ def findings_of_claims(claims: Sequence[Claimed], checks: Mapping[str, Check]) -
 
 
 def _without_doubles(claims: Iterable[Claimed]) -> list[Claimed]:
-    """A patch that changes the environment is one hazard, and the patch names it better."""
+    """What several watchers saw is one hazard: a patch is named best as such, a namespace's content by what it is."""
     claims = list(claims)
     patched = {(claim.source, claim.owner.id, claim.subject) for claim in claims if claim.area == "patches"}
+    known = {(claim.source, claim.subject) for claim in claims if claim.area != "namespaces"}
     return [
         claim
         for claim in claims
-        if claim.area == "patches" or (claim.source, claim.owner.id, claim.subject) not in patched
+        if claim.area == "patches"
+        or (claim.area != "namespaces" and (claim.source, claim.owner.id, claim.subject) not in patched)
+        or (claim.area == "namespaces" and (claim.source, claim.subject) not in known)
     ]
 
 

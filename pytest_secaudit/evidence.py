@@ -12,7 +12,9 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from pytest_secaudit.claims import lasting
 from pytest_secaudit.model import INFO, Finding, Owner, Severity
+from pytest_secaudit.reading import fingerprint
 from pytest_secaudit.watch.record import Watched
 
 #: What a rule calls a place, and what the run calls it, where they differ.
@@ -90,7 +92,8 @@ def join(
     reported, cleared, taken = [], [], set()
     ran = _Ran(outcomes, watched.fixtures)
     for suspicion in suspected:
-        found = next((f for f in by_code[_run_code(suspicion.code)] if _is_same(suspicion, f)), None)
+        codes = _RUN_CODES.get(suspicion.code, (suspicion.code,))
+        found = next((f for code in codes for f in by_code[code] if _is_same(suspicion, f)), None)
         if found is not None:
             if found.fingerprint not in taken or suspicion.code in ("PSA701", "PSA801"):
                 reported.append(_confirmed(suspicion, found))
@@ -113,8 +116,14 @@ def _stands_alone(finding: Finding) -> bool:
     return not finding.detail.get("in_thread", False) and bool(finding.detail.get("under_mock", True))
 
 
-def _run_code(code: str) -> str:
-    return "PSA510" if code == "PSA502" else code
+#: The checks under which the run knows what a rule suspects, where they differ.
+_RUN_CODES = {
+    "PSA401": ("PSA401", "PSA104", "PSA105", "PSA110"),
+    "PSA501": ("PSA501", "PSA110", "PSA104", "PSA105"),
+    "PSA502": ("PSA510",),
+}
+#: What is suspected is a patch or a setting, by whatever the run has noticed it.
+_KEPT_CODES = frozenset(("PSA401", "PSA501"))
 
 
 def _is_same(suspicion: Finding, found: Finding) -> bool:
@@ -151,6 +160,9 @@ def run_subject(subject: str) -> str:
 def _confirmed(suspicion: Finding, found: Finding) -> Finding:
     """The finding of the run at the place that was read, which knows better what to say of it."""
     state = found.detail.get("area") is not None
+    if suspicion.code in _KEPT_CODES and found.code != suspicion.code:
+        identity = fingerprint(suspicion.code, lasting(suspicion.code, found.subject or ""))
+        found = replace(found, code=suspicion.code, name=suspicion.name, fingerprint=identity)
     if found.owner.kind == "window":  # so it was the one that is suspected
         told = found.message.partition(" left ")[2]
         found = replace(
@@ -175,6 +187,9 @@ def _confirmed(suspicion: Finding, found: Finding) -> Finding:
 
 
 def _level(suspicion: Finding, found: Finding) -> Severity:
+    if found.detail.get("area") == "namespaces":  # that the owner wrote it was read
+        is_lower = found.detail["after_failure"] or found.detail["put_back_later"]
+        return max(found.severity, Severity.ADVISORY if is_lower else Severity.DEFECT)
     return found.severity if found.code != "PSA701" else max(found.severity, suspicion.severity)
 
 

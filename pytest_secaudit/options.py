@@ -13,6 +13,7 @@ from pytest_secaudit.settings import (
     BadSetting,
     ReportTarget,
     Settings,
+    parse_budget,
     parse_codes,
     parse_depth,
     parse_expected,
@@ -52,6 +53,7 @@ def _settings(config: pytest.Config) -> Settings:
         depth=parse_depth(depth_name, depth),
         watch_skip=parse_watch_skip("secaudit_watch_skip", _lines(config, "secaudit_watch_skip"), WATCHERS),
         max_sleep=_max_sleep(config),
+        budget=_budget(config),
         checks=selected(select_name, select, catalogue),
         ignored=parse_codes("secaudit_ignore", _lines(config, "secaudit_ignore"), catalogue)
         | parse_codes("--secaudit-ignore", option.secaudit_ignore or (), catalogue),
@@ -88,6 +90,14 @@ def _max_sleep(config: pytest.Config) -> float | None:
     except (TypeError, ValueError) as error:  # pytest before 9.2 lets these through
         raise BadSetting("secaudit_max_sleep", str(error), "accepted: a number of seconds, as in 2.5") from None
     return parse_seconds("secaudit_max_sleep", value)
+
+
+def _budget(config: pytest.Config) -> float:
+    try:
+        value = config.getini("secaudit_budget")
+    except (TypeError, ValueError) as error:  # pytest before 9.2 lets these through
+        raise BadSetting("secaudit_budget", str(error), "accepted: a number of per cent, as in 2.5") from None
+    return parse_budget("secaudit_budget", value)
 
 
 def _text(config: pytest.Config, name: str) -> str:

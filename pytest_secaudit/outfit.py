@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import functools
+import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from pytest_secaudit.collected import Collector
+from pytest_secaudit.focus import Focus
 from pytest_secaudit.reading import decode, load
 from pytest_secaudit.redact import clean
 from pytest_secaudit.stage import Casting
@@ -35,10 +38,22 @@ class Outfit:
     collector: Collector
     taps: Taps
     hooks: Watching
+    focus: Focus | None = None
 
     def is_one_of_several(self, worker: str) -> None:
         """The process has a name of its own among those of the run."""
         self.hooks.engine.source = worker
+
+    def may_take(self, budget: float) -> None:
+        """What looking into namespaces and files may add to the tests' run time, in per cent."""
+        self.hooks.engine.may_take(budget)
+
+    def remember_in(self, folder: Path | None) -> None:
+        """Look closely where the last run found something, and note what this one finds."""
+        namespaces = self.hooks.namespaces
+        if folder is not None and namespaces is not None:
+            self.focus = Focus(folder, self.hooks.engine.source)
+            namespaces.suspects = self.focus.read()
 
     def news(self) -> Watched | None:
         """What is new since the last time; None if nothing is."""
@@ -47,6 +62,8 @@ class Outfit:
     def rest(self) -> Watched:
         """The session is over: all claims as they stand in the end, and what was not handed out yet."""
         self.hooks.finish()
+        if self.focus is not None and self.hooks.namespaces is not None:
+            self.focus.write(self.hooks.namespaces.found_in)
         return self.hooks.rest()
 
     def take_back(self) -> None:
@@ -91,6 +108,8 @@ def _begin(config: pytest.Config) -> Outfit | None:
         test_path=lambda path: collector.relative(path) if test_side(path) else "",
         exact=depth == "exact",
         deep=depth in ("deep", "exact"),
+        root=str(config.rootpath),
+        is_ignored=_ignored(config),
     )
     engine = Engine(areas_for(taps, stack, facts), skip, exact=facts.exact)
     clock = Clock(taps, stack, engine.who)
@@ -109,6 +128,22 @@ def _begin(config: pytest.Config) -> Outfit | None:
     config.add_cleanup(outfit.take_back)
     engine.look()
     return outfit
+
+
+#: Options whose values are files or folders that pytest or a plugin writes.
+_WRITTEN = ("basetemp", "xmlpath", "log_file", "debug", "cov_report_path", "htmlpath", "resultlog", "csv_path")
+
+
+def _ignored(config: pytest.Config) -> Callable[[str], bool]:
+    """Tells what pytest keeps for itself: temporary folders of tests, caches, reports."""
+    values = [_option(config, name) for name in _WRITTEN]
+    paths = [os.path.abspath(os.path.join(config.invocation_params.dir, str(value))) for value in values if value]
+    ignored, root = tuple(paths), str(config.rootpath)
+
+    def is_ignored(path: str) -> bool:
+        return "pytest-of-" in path.removeprefix(root) or path.startswith(ignored)
+
+    return is_ignored
 
 
 def _text(root: Path, path: str) -> str:

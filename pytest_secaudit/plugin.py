@@ -80,6 +80,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     parser.addini("secaudit_fail_on", "none, defect, advisory or info", type="string", default="")
     parser.addini("secaudit_depth", "static, process, deep or exact", type="string", default="")
+    parser.addini("secaudit_budget", "per cent of run time that depth deep may add", type="string", default="")
     parser.addini("secaudit_watch_skip", "what not to watch, by name", type="linelist", default=[])
     parser.addini(
         "secaudit_max_sleep", "seconds that the whole run may really sleep (PSA704)", type="string", default=""

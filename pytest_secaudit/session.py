@@ -74,6 +74,8 @@ def _watch(config: pytest.Config, settings: Settings, worker: str) -> Outfit | N
     outfit = config.stash.get(KEY, None) or begin(config)  # late when a conftest loads the plugin
     if outfit is not None:
         outfit.is_one_of_several(worker)
+        outfit.may_take(settings.budget)
+        outfit.remember_in(_cache_folder(config))
     return outfit
 
 

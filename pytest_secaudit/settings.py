@@ -76,6 +76,7 @@ class Settings:
     depth: str = "deep"
     watch_skip: frozenset[str] = frozenset()
     max_sleep: float | None = None
+    budget: float = 5.0
     catalogue: tuple[Check, ...] = ()
 
     @property
@@ -160,6 +161,23 @@ def parse_seconds(setting: str, value: object) -> float | None:
     if not 0 <= seconds < float("inf"):
         raise BadSetting(setting, value, "accepted: a number of seconds, as in 2.5")
     return seconds
+
+
+def parse_budget(setting: str, value: object) -> float:
+    """A share of the tests' run time in per cent; 5 for an empty value.
+
+    Raises:
+        BadSetting: for what is no number from 0 to 100.
+    """
+    if value is None or value == "":
+        return 5.0
+    try:
+        budget = float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        budget = -1.0
+    if not 0 <= budget <= 100:
+        raise BadSetting(setting, value, "accepted: a number of per cent from 0 to 100, as in 2.5")
+    return budget
 
 
 def parse_report(setting: str, value: str, folder: Path) -> ReportTarget:

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
 from pytest_secaudit.live import names_of
 
+#: What lies beside the product in a checkout, and may be installed by others under the same name.
+_NO_PRODUCT = frozenset(
+    "benchmarks build conftest docs examples fabfile noxfile scripts setup t tasks test tests testing tools".split()
+)
 _FOLDERS = frozenset(("t", "test", "tests", "testing", "unittests", "functional_tests", "integration_tests"))
 
 
@@ -22,6 +28,9 @@ class TestSide:
         self._collected: set[str] = set()
         #: Where the rootdir is a folder of installed packages: those that have tests in this run.
         self._packages: set[str] = set()
+        #: What is installed and yet the project: its packages are in the rootdir, or its tests are collected.
+        self._elsewhere = set() if self._installed else set(_own_packages(root))
+        self._collected_elsewhere: set[str] = set()
 
     def learn(self, path: str) -> None:
         """A test module or conftest is imported from there."""
@@ -29,6 +38,10 @@ class TestSide:
         for root in self._roots:
             if self._installed and path.startswith(root):
                 self._packages.add(_package(path[len(root) :]))
+        installed = None if path.startswith(self._roots) else _below_installed(path)
+        if installed is not None:  # `pytest --pyargs shop`
+            self._elsewhere.add(_package(installed))
+            self._collected_elsewhere.add(_package(installed))
 
     def __call__(self, path: str) -> bool:
         inside = self._inside(path)
@@ -44,9 +57,14 @@ class TestSide:
         )
 
     def is_project(self, module: ModuleType) -> bool:
-        """Whether the module's file is under the rootdir, tests and product alike."""
+        """Whether the module's file is under the rootdir, or it is installed from there; tests and product alike."""
         path = names_of(module).get("__file__")
-        return isinstance(path, str) and self._inside(path) is not None
+        if not isinstance(path, str):
+            return False
+        if self._inside(path) is not None:
+            return True
+        installed = _below_installed(path) if self._elsewhere else None
+        return installed is not None and _package(installed) in self._elsewhere
 
     def is_own(self, path: str) -> bool:
         """Whether a file is the project's: anywhere under the rootdir."""
@@ -58,12 +76,31 @@ class TestSide:
             if path.startswith(root):
                 inside = path[len(root) :]
                 return None if self._is_anothers(inside) else inside
-        return None
+        installed = _below_installed(path) if self._collected_elsewhere else None
+        return installed if installed is not None and _package(installed) in self._collected_elsewhere else None
 
     def _is_anothers(self, inside: str) -> bool:
         if not self._installed:
             return _is_installed(inside)
         return bool(self._packages) and _package(inside) not in self._packages
+
+
+def _own_packages(root: Path) -> Iterator[str]:
+    """The packages and modules of a checkout, as far as they lie where they usually do."""
+    for folder in (root, root / "src", root / "lib", root / "python"):
+        with contextlib.suppress(OSError):
+            for entry in folder.iterdir():
+                name = entry.name.removesuffix(".py")
+                is_module = entry.name != name or (entry / "__init__.py").is_file()
+                if is_module and name.isidentifier() and name not in _NO_PRODUCT and not name.startswith("test_"):
+                    yield name
+
+
+def _below_installed(path: str) -> str | None:
+    """The path below the innermost folder of installed packages; None for what is not in one."""
+    parts = path.split(os.sep)
+    found = [number for number, part in enumerate(parts) if part in ("site-packages", "dist-packages")]
+    return os.sep.join(parts[found[-1] + 1 :]) if found else None
 
 
 def _package(inside: str) -> str:

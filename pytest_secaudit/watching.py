@@ -28,6 +28,7 @@ from pytest_secaudit.watch.contact import Contact
 from pytest_secaudit.watch.engine import Engine, owner_of
 from pytest_secaudit.watch.ledger import OUTSIDE, Actor
 from pytest_secaudit.watch.loads import Loads
+from pytest_secaudit.watch.namespaces import Namespaces
 from pytest_secaudit.watch.outputs import Outputs
 from pytest_secaudit.watch.parts import Parts
 from pytest_secaudit.watch.record import Contacted, Noticed, Slept, Watched
@@ -58,6 +59,8 @@ class Watching:
         self.learn: Callable[[str], None] = _nobody_asks
         values = engine.areas.get(FixtureValues.name)
         self.values = values if isinstance(values, FixtureValues) else None
+        namespaces = engine.areas.get(Namespaces.name)
+        self.namespaces = namespaces if isinstance(namespaces, Namespaces) else None
         self.parts: Parts | None = None
         self.troubles: list[tuple[str, str]] = []
         self._item: pytest.Item | None = None
@@ -162,11 +165,14 @@ class Watching:
         self._arm(item.parent)
         self._parent = item.parent
         self._in_parts = self._is_told_in_parts(item)
+        if self.namespaces is not None:
+            self.namespaces.attend(getattr(item, "module", None))
 
     def test_is_over(self) -> None:
         """Its clean-up is done, too: what comes now is the set-up of the next."""
         try:
             ledger = self.engine.ledger
+            self.engine.test_is_over()
             if self.engine.windows or not ledger.is_even(self._mine):
                 self._claim_mine()
             self._mine.clear()
@@ -245,8 +251,9 @@ class Watching:
 
     @careful
     def pytest_collection_finish(self, session: pytest.Session) -> None:
-        self._others = _others_act(session.config.hook)
+        self._others = self.engine.others_act = _others_act(session.config.hook)
         self.test_is_over()
+        self.engine.begin_tests()
         for item in session.items:
             test = item.nodeid
             if "[" in test and (may_hold_token(test) or "://" in test):
@@ -306,6 +313,8 @@ class Watching:
             if self._taking_down and cast.node is not self._item:
                 self._claim_mine()  # what the test left is not for a wider fixture to put right
             self.engine.look(closely=True)
+            if cast.actor.scope != "class":
+                self.engine.look_far()
             if self.values is not None:
                 self.values.end(cast.actor.serial)
         elif self._others and not self.engine.ledger.somebody_acts:  # what hooks did meanwhile is not the fixture's
@@ -342,6 +351,9 @@ class Watching:
         owners = self._owners.pop(node, ())
         if owners:
             self.engine.look(closely=True)
+        if isinstance(node, pytest.Module):  # what is still different when its tests are over is found
+            self.engine.look_far()
+            self.engine.look_late()
         self._close(owners, node)
 
     @careful
@@ -433,6 +445,8 @@ class Watching:
         """The session is over: imports claim last."""
         self._claim_mine()
         if not self._interrupted:
+            self.engine.look_late(at_last=True)
+            self.engine.close_windows()
             for actor in self._imports:
                 self.engine.close(actor)
         self.engine.stop()

@@ -365,7 +365,7 @@ def test_a_cache_folder_that_is_a_file_does_no_harm(project):
 
 def test_a_cache_with_rubbish_in_it_does_no_harm(project):
     project.run()
-    files = [path for path in (project.folder / "d" / "secaudit").iterdir() if path.is_file()]
+    files = list((project.folder / "d" / "secaudit").glob("static*"))
     assert files
     for path in files:
         text = path.read_text()

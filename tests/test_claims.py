@@ -295,3 +295,10 @@ def test_later_record_of_a_claim_replaces_the_earlier() -> None:
     )
     assert whole.claims == (later, other)
     assert whole.watchers == {"x": "off: no"}
+
+
+def test_what_a_watcher_of_its_own_names_is_no_matter_of_namespaces() -> None:
+    same = replace(CLAIM, subject="os.environ", area="namespaces", code="PSA110", serial=1)
+    other = replace(same, subject="shop.LIMIT", serial=2)
+    found = findings_of_claims([replace(CLAIM, subject="os.environ"), same, other], CHECKS)
+    assert [(one.code, one.subject) for one in found] == [("PSA101", "os.environ"), ("PSA110", "shop.LIMIT")]

@@ -34,7 +34,7 @@ MAY_IMPORT = {
     "watch": {"model", "no_gc", "redact", "secrets_formats"},
     "claims": {"model", "reading", "source", "watch"},
     "acts": {"claims", "model", "reading", "watch"},
-    "evidence": {"model", "watch"},
+    "evidence": {"claims", "model", "reading", "watch"},
     "audit": {
         "acts",
         "claims",
@@ -56,7 +56,8 @@ MAY_IMPORT = {
     "testside": {"live"},
     "stage": {"collected", "watch"},
     "watching": {"careful", "live", "model", "reading", "redact", "secrets_formats", "stage", "watch"},
-    "outfit": {"collected", "reading", "redact", "stage", "testside", "watch", "watching"},
+    "focus": set(),
+    "outfit": {"collected", "focus", "reading", "redact", "stage", "testside", "watch", "watching"},
     "options": {"checks", "settings", "watch"},
     "explain": {"catalogue", "checks", "model"},
     "worker": {"careful", "carrying", "outfit", "static"},

@@ -76,3 +76,25 @@ def test_the_line_in_a_test_module_with_a_name_of_its_own(pytester: pytest.Pytes
     )
     run = pytester.runpytest_subprocess("-p", "no:cacheprovider", "-o", "python_files=check_*.py", "--secaudit", "-v")
     run.stdout.fnmatch_lines(["*PSA101*check_it.py:6*"])
+
+
+def test_what_is_installed_from_the_rootdir_is_the_project(tmp_path: Path) -> None:
+    root, installed = tmp_path / "repo", tmp_path / "lib" / "site-packages"
+    for path in (root / "src" / "shop" / "__init__.py", root / "tests" / "__init__.py", root / "till.py"):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    side = TestSide(root)
+    assert side.is_project(module(installed / "shop" / "orders.py"))
+    assert side.is_project(module(installed / "till.py"))
+    assert not side.is_project(module(installed / "tests" / "helper.py"))  # somebody else's, installed by mistake
+    assert not side.is_project(module(installed / "requests" / "api.py"))
+    assert not side(str(installed / "shop" / "tests" / "test_a.py"))
+
+
+def test_tests_of_an_installed_package_are_its_own(tmp_path: Path) -> None:
+    side, installed = TestSide(tmp_path / "anywhere"), tmp_path / "lib" / "site-packages"
+    side.learn(str(installed / "shop" / "tests" / "test_a.py"))
+    assert side.is_project(module(installed / "shop" / "orders.py"))
+    assert side(str(installed / "shop" / "tests" / "helper.py"))
+    assert not side(str(installed / "shop" / "orders.py"))
+    assert not side.is_project(module(installed / "requests" / "api.py"))

@@ -98,8 +98,9 @@ class Audit(NamedTuple):
 
     @property
     def confirmed(self) -> list[dict[str, Any]]:
-        findings = self.data["findings"]
-        return [one for one in findings if one["evidence"] == "confirmed" and one["code"] not in ACTS]
+        """Findings about states; that a module keeps a thing in a list of its own is another matter."""
+        confirmed = [one for one in self.data["findings"] if one["evidence"] == "confirmed"]
+        return [one for one in confirmed if one["code"] not in ACTS and not str(one["subject"]).endswith(".KEPT")]
 
     @property
     def troubles(self) -> list[str]:
@@ -192,8 +193,9 @@ def test_every_module_that_leaves_something_is_marked_once() -> None:
 
 
 def test_every_area_has_a_state() -> None:
-    """Only those of products (Django, Flask, oslo.config) and the values of fixtures are tried elsewhere."""
-    elsewhere = {"dependency overrides", "django settings", "fixture values", "flask config", "oslo.config"}
+    """Those of products, and what is no state of the process (namespaces, fixtures, files), are tried elsewhere."""
+    products = {"dependency overrides", "django settings", "flask config", "oslo.config"}
+    elsewhere = {*products, "files", "fixture values", "namespaces", "temporary paths"}
     assert {*areas.WATCHERS} - {*areas.ACTS} - elsewhere == {state.area for state in TABLE.STATES}
 
 

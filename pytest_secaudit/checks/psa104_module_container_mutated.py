@@ -7,7 +7,10 @@ token, a policy or a role that another test has left behind.
 Instead: make the container in a fixture or in a function, so that each test gets its own; or let
 `monkeypatch.setitem` or `unittest.mock.patch.dict` do the write, which take it back.
 
-The finding is an advisory; it becomes a defect when a run has seen the container keep the change.
+The finding is an advisory; it becomes a defect when a run has seen the container keep the change. The run looks at the
+containers of the project's modules, too, and into instances that modules hold. Where no statement of the owner wrote,
+but the project's own code, a container that has only grown is *info* in the project (it may be a cache) and an
+*advisory* in a test module.
 """
 
 from __future__ import annotations

@@ -13,6 +13,9 @@ plain value for a name of the project is *info*, as about one in ten of those is
 that value before. Emptying values (`None`, `False`, `[]`) are not reported: the run
 watches the name instead. What a fixture, a base class, a decorator or a clean-up undoes is not reported either; nor
 what the test, after a call, asserts to be another by then, options of oslo.config, and values that were there before.
+
+It is a *defect* when a run has seen it stay. The run finds replacements that were not suspected, too: a mock, or a
+function or class of a test, in a module of the project, or in one of others that the project's modules import by name.
 """
 
 from __future__ import annotations

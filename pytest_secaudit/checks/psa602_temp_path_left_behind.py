@@ -6,6 +6,8 @@ dumps, configurations) stays readable there.
 
 Instead: use the `tmp_path` fixture, `TemporaryDirectory` in a `with` block, or register the removal in
 the line after (`self.addCleanup(shutil.rmtree, path)`).
+
+A run hears of what `tempfile` makes, and reports what is still there when its owner's scope is over.
 """
 
 from __future__ import annotations

@@ -6,6 +6,7 @@ what happens there ends with it.
 
 from __future__ import annotations
 
+import bisect
 import functools
 from collections import defaultdict
 from collections.abc import Callable, Container, Sequence
@@ -17,16 +18,22 @@ from pytest_secaudit.redact import clean
 from pytest_secaudit.watch import real
 from pytest_secaudit.watch.areas.threads import Threads
 from pytest_secaudit.watch.eyes import Eyes, Looks
-from pytest_secaudit.watch.ledger import Actor, Claim, Ledger
+from pytest_secaudit.watch.ledger import OUTSIDE, Actor, Claim, Ledger
 from pytest_secaudit.watch.record import Claimed
 from pytest_secaudit.watch.state import Area, Change, Site
+from pytest_secaudit.watch.turns import MAX_NAMED, Turn, window_of
 from pytest_secaudit.watch.writing_lines import writing_line
-
-MAX_NAMED = 20
 
 #: How many close looks every run has, and the share of the tests' time that they may take from then on.
 FREE_LOOKS = 100
 SHARE = 0.003
+#: The shares of the budget that looks at a few namespaces, at all of them, and at files may take. They are not all of
+#: it: that they are there costs something, too, and so do the looks that nobody can put off.
+NEAR, FAR, LATE = 0.35, 0.2, 0.05
+#: In per cent of the tests' run time.
+BUDGET = 5.0
+#: By so much (nanoseconds) the time that a file system notes may lag behind: it counts in ticks of the kernel.
+TICK = 12_000_000
 
 
 class Engine:
@@ -40,6 +47,7 @@ class Engine:
     Attributes:
         source: the name of this process among several (``gw0``), or an empty string.
         seconds: what looking took so far.
+        others_act: what runs between two stages may change something, too.
         source_of: the text of a file, by its path as reports name it; raises OSError or ValueError.
         starter_of: tells who was on stage when a thread was started, by its ident.
     """
@@ -54,12 +62,22 @@ class Engine:
         self.source_of: Callable[[str], str] = _nothing
         self.starter_of: Callable[[int], object] = _nobody
         self._pid = real.getpid()
-        self._said: dict[int, tuple[str, str, str]] = {}
+        self._said: dict[int, tuple[str, str, str, str]] = {}
+        self._remarks: dict[str, str] = {}
         self.exact = exact
+        self.others_act = False
         self._free = FREE_LOOKS
         self._looked_at = self._next_close_look = 0.0
         self._unwatched: list[Actor] = []
-        self.windows: list[Actor] = []
+        self.windows: dict[Actor, tuple[Actor, ...]] = {}
+        self._in_scope: set[Actor] = set()
+        watched = [area for area in areas if area.name not in self.off]
+        self._near = Turn({area.look_near: area for area in watched if hasattr(area, "look_near")})
+        self._far = Turn({area.look_far: area for area in watched if hasattr(area, "look_far")})
+        self._late = Turn({area.look_late: area for area in watched if hasattr(area, "look_late")})
+        self.may_take(BUDGET)
+        #: Who left the stage when, in nanoseconds, since files were last looked at.
+        self._left: list[tuple[int, Actor]] = []
         self._eyes = Eyes([area for area in areas if area.name not in self.off])
 
     # --- looking
@@ -72,39 +90,119 @@ class Engine:
         if woken:
             self._eyes.close_again(has_found=self._look_with(woken))
         now = real.perf_counter()
-        if closely:
+        if closely or self.exact:
             self._look_closely()
             later = real.perf_counter()
             self._next_close_look = later + (later - now) / SHARE
             now = later
         self.seconds += now - began
         self._looked_at = now
+        if self.exact and self.others_act and self._far.looks:
+            self._take(self._far)
 
     def _look_closely(self) -> None:
         """Where nobody looked closely at those before, it may have been any of them."""
-        window = None
-        if self._unwatched:
-            window = self._window(self._unwatched, self.ledger.acting)
-            self._unwatched = []
-            self.ledger.enter(window)
-        if self._look_with(self._eyes.close):
+        before, self._unwatched = self._unwatched, []
+        if self._look_for(before, self._eyes.close):
             self._eyes.close_again()
-        if window is not None:
-            self.ledger.leave(window)
-            if self.ledger.owes(window):
-                self.windows.append(window)
 
-    def _window(self, before: Sequence[Actor], last: Actor) -> Actor:
-        everybody = dict.fromkeys([*before, *([last] if last.kind != "outside" else [])])
-        if len(everybody) == 1:
-            return next(iter(everybody))
-        tests = [actor for actor in everybody if actor.kind == "test"]
-        named = tests or [actor for actor in everybody if actor.plugin is None] or list(everybody)
-        first, last = named[0], named[-1]
-        ids = tuple(dict.fromkeys(actor.id for actor in everybody))[:MAX_NAMED]
-        return last._replace(
-            kind="window", id=first.id if first.id == last.id else f"{first.id} ... {last.id}", ids=ids
-        )
+    def _look_for(self, before: Sequence[Actor], looks: Looks) -> bool:
+        """Whether anything was found that whoever is on stage did, or one of those before."""
+        if not before:
+            return self._look_with(looks)
+        window = window_of(before, self.ledger.acting)
+        self.ledger.enter(window)
+        has_found = self._look_with(looks)
+        self.ledger.leave(window)
+        if self.ledger.owes(window):
+            self.windows[window] = (*before, self.ledger.acting)
+        return has_found
+
+    def _take(self, turn: Turn) -> None:
+        began = real.perf_counter()
+        before, turn.unwatched = turn.unwatched, []
+        self._look_for(before, turn.looks)
+        now = real.perf_counter()
+        turn.took(now - began, now)
+        self.seconds += now - began
+        self._looked_at = now
+
+    def may_take(self, budget: float) -> None:
+        """What looks into namespaces and files may add to the tests' run time, in per cent."""
+        for turn, share in ((self._near, NEAR), (self._far, FAR), (self._late, LATE)):
+            turn.share = share * budget / 100
+
+    def begin_tests(self) -> None:
+        """What modules hold counts from here on: what they did to each other when they were imported is their affair."""
+        for area in [*self._far.looks.values(), *self._late.looks.values()]:
+            self._careful(area, getattr(area, "begin", _nothing_to_do))
+
+    def look_far(self) -> None:
+        """Look everywhere, whatever it costs."""
+        if self._far.looks:
+            if self._near.unwatched or self._far.unwatched:
+                self._take(self._near)  # it was one of fewer
+            self._take(self._far)
+
+    def look_late(self, *, at_last: bool = False) -> None:
+        """Look at what says itself when it was changed: files.
+
+        Args:
+            at_last: there will be no later occasion.
+        """
+        if not self._late.looks or not (at_last or self.exact or self._late.is_affordable(real.perf_counter())):
+            return
+        began = real.perf_counter()
+        left, self._left = self._left, []
+        for look, area in list(self._late.looks.items()):
+            found: Any = self._careful(area, look) or ()
+            for when, change in found:
+                self._note_late(area, change, when, left)
+        now = real.perf_counter()
+        self._late.took(now - began, now)
+        self.seconds += now - began
+
+    def _note_late(self, area: Area, change: Change, when: int, left: Sequence[tuple[int, Actor]]) -> None:
+        """It was done by who was on stage then; by one of several where the clock of the files is too coarse."""
+        if self.exact and self.ledger.acting is not OUTSIDE:
+            self.ledger.note(area.name, [change])
+            return
+        first = bisect.bisect_left(left, when, key=lambda one: one[0])
+        last = bisect.bisect_left(left, when + TICK, key=lambda one: one[0])
+        members = [actor for _, actor in left[first : last + 1]]
+        if not members:
+            return  # pytest itself, or another program
+        owner = window_of(members, OUTSIDE)
+        self.ledger.enter(owner)
+        self.ledger.note(area.name, [change])
+        self.ledger.leave(owner)
+        if owner.kind == "window":
+            self.windows[owner] = tuple(members)
+        elif owner not in self._in_scope:
+            self.close(owner)
+
+    def _take_turns(self, actor: Actor) -> None:
+        """Look into namespaces now, or let the actor be one of several.
+
+        While a test runs its patches are in place, which a far look would go through for nothing: where that is too
+        dear, it waits for the test to be over.
+        """
+        if self.exact:
+            self._take(self._far)
+            return
+        if self._far.is_rich:
+            self.look_far()
+            return
+        if self._near.is_affordable(self._looked_at):
+            self._take(self._near)
+        else:
+            self._near.unwatched.append(actor)
+        self._far.unwatched.append(actor)
+
+    def test_is_over(self) -> None:
+        """The test and its own fixtures have gone: what is different now is left behind."""
+        if self._far.unwatched and self._far.is_affordable(real.perf_counter()):
+            self.look_far()
 
     def _can_afford(self) -> bool:
         """A closer look may take a small share of the time that the tests take; the first ones are free."""
@@ -132,12 +230,15 @@ class Engine:
         """A watcher failed: the report says so, the others go on."""
         self.off[area.name] = clean(f"it failed: {type(error).__name__}: {error}")[:200]
         self._eyes = self._eyes.without(area)
+        for turn in (self._near, self._far, self._late):
+            turn.looks = {look: one for look, one in turn.looks.items() if one is not area}
 
     @property
     def watchers(self) -> dict[str, str]:
-        """Each watcher: ``on``, or ``off`` and why."""
+        """Each watcher: ``on``, with what it leaves out, or ``off`` and why."""
         off = {name: self.off.get(name) or area.off for name, area in self.areas.items()}
-        return {name: f"off: {why}" if why else "on" for name, why in off.items()}
+        remarks = {name: self._remarks.get(name, "") for name in off}
+        return {name: f"off: {why}" if why else f"on{remarks[name]}" for name, why in off.items()}
 
     # --- the stage
 
@@ -166,18 +267,29 @@ class Engine:
 
         What is dear to look at waits where it cannot be afforded, but never beyond those who are gone with their test.
         """
-        closely = actor.scope != "function" or self._can_afford()
+        is_wide = actor.scope != "function"
+        closely = is_wide or self._can_afford()
         self.look(closely=closely)
         if not closely:
             self._unwatched.append(actor)
+        if is_wide:
+            self._in_scope.add(actor)
+        if self._near.looks and actor.kind != "import":
+            self._take_turns(actor)
+        if self._late.looks and actor.kind != "import":
+            if self.exact:
+                self.look_late()
+            else:
+                self._left.append((real.time_ns(), actor))
         self.ledger.leave(actor)
 
     # --- claims
 
     def close_windows(self) -> None:
-        """The tests of which nobody knows which it was are over."""
-        while self.windows:
-            self.close(self.windows.pop())
+        """The tests of which nobody knows which it was are over; a fixture among them may still put it back."""
+        for window in [one for one, members in self.windows.items() if self._in_scope.isdisjoint(members)]:
+            self.close(window)
+            del self.windows[window]
 
     def close(self, actor: Actor, *, failed: bool = False) -> None:
         """The actor's scope is over: what it still owes, after a moment of grace, is claimed.
@@ -185,19 +297,26 @@ class Engine:
         Of an import only what a test-side file itself wrote is claimed: what a dependency sets up when it is first
         imported is no leak of whoever imports it first.
         """
+        self._in_scope.discard(actor)
         if not self.ledger.owes(actor) or self._pid != real.getpid():
             self.ledger.over(actor)
             return
         began = real.perf_counter()
         self._settle(actor)
         self.look(closely=True)
+        if any(self.areas[name] in self._near.looks.values() for name, _ in self.ledger.owed(actor)):
+            self._take(self._near)
+        members = self.windows.get(actor, ())
+        owners: dict[int, Actor] = {}
         for name, change in self.ledger.owed(actor):
-            located = self._located(actor, name, change)
-            if self._is_lasting(self.areas[name], change) and self._is_its_own(actor, located):
+            owner, located = self._found(actor, members, name, change)
+            if self._is_lasting(self.areas[name], owner, located) and self._is_its_own(owner, located):
                 self.ledger.amend(actor, change, located)
+                owners[id(located)] = owner
             else:
                 self.ledger.forgive(actor, name, change)
         for claim in self.ledger.close(actor, failed=failed):
+            claim.owner = owners.get(id(claim.change), actor)
             self._describe(claim)
         self.seconds += real.perf_counter() - began
 
@@ -211,10 +330,25 @@ class Engine:
             settle = functools.partial(area.settle, keys) if getattr(area, "settles_by_key", False) else area.settle
             self._careful(area, settle)
 
-    def _is_lasting(self, area: Area, change: Change) -> bool:
-        """Whether what was changed is still there for others to see."""
+    def _is_lasting(self, area: Area, owner: Actor, change: Change) -> bool:
+        """Whether what was changed is still there for others to see, and they will come."""
         ask: Callable[[Change], bool] | None = getattr(area, "is_lasting", None)
-        return ask is None or self._careful(area, lambda: ask(change)) is not False
+        if ask is not None and self._careful(area, lambda: ask(change)) is False:
+            return False
+        ask_of: Callable[[Actor, Change], bool] | None = getattr(area, "is_harm_of", None)
+        return ask_of is None or self._careful(area, lambda: ask_of(owner, change)) is not False
+
+    def _found(self, actor: Actor, members: Sequence[Actor], area: str, change: Change) -> tuple[Actor, Change]:
+        """Who it was, and the line; of several it was the only one whose code can have written it."""
+        found = [(one, self._located(one, area, change)) for one in members if one.kind != "outside"]
+        places: dict[Place | None, tuple[Actor, Change]] = {
+            one.site.written_at: (member, one) for member, one in found if one.site is not None
+        }
+        if change.site is None and len(places) == 1:
+            member, located = next(iter(places.values()))
+            writers = {one.id for one, then in found if then.site is not None}
+            return (member if len(writers) == 1 else actor), located
+        return actor, self._located(actor, area, change) if not members else change
 
     def _located(self, actor: Actor, area: str, change: Change) -> Change:
         """The change with its line, by reading the owner's code where the act itself was not noticed."""
@@ -222,7 +356,9 @@ class Engine:
             return change
         try:
             first = 0 if actor.kind == "import" else actor.line
-            line = writing_line(self.source_of(actor.path), first, area, change.subject)
+            text = self.source_of(actor.path)
+            find: Callable[[str, int, Change], int | None] | None = getattr(self.areas[area], "writing_line", None)
+            line = find(text, first, change) if find else writing_line(text, first, area, change.subject)
         except (OSError, SyntaxError, ValueError, RecursionError):
             return change
         place = Place(actor.path, line) if line is not None else None
@@ -248,7 +384,8 @@ class Engine:
         said = self._careful(area, lambda: clean(area.said(claim.change)))
         fix = self._careful(area, lambda: clean(area.fix(claim.change)))
         level = self._careful(area, lambda: getattr(area, "level", _no_level)(claim.change))
-        self._said[claim.serial] = (str(said or "changed"), str(fix or ""), str(level or ""))
+        code = self._careful(area, lambda: getattr(area, "code_of", _no_level)(claim.change))
+        self._said[claim.serial] = (str(said or "changed"), str(fix or ""), str(level or ""), str(code or area.code))
 
     def _careful(self, area: Area, act: Callable[[], object]) -> object:
         try:
@@ -259,9 +396,12 @@ class Engine:
 
     def stop(self) -> None:
         """The run is over."""
-        for area in self.areas.values():
+        for name, area in self.areas.items():
+            remark = self._careful(area, lambda: getattr(area, "remark", ""))  # noqa: B023 - called at once
+            self._remarks[name] = f" ({clean(str(remark))})" if remark else ""
             self._careful(area, area.stop)
         self._eyes = Eyes(())
+        self._near.looks, self._far.looks, self._late.looks = {}, {}, {}
 
     # --- what goes home
 
@@ -273,12 +413,12 @@ class Engine:
         seen = self.ledger.seen(claim)
         failed = list(dict.fromkeys(body.test for body in seen if body.failed))
         passed = [test for test in dict.fromkeys(body.test for body in seen) if test not in set(failed)]
-        said, fix, level = self._said[claim.serial]
+        said, fix, level, code = self._said[claim.serial]
         site = claim.change.site
         return Claimed(
             source=self.source,
             serial=claim.serial,
-            code=self.areas[claim.area].code,
+            code=code,
             area=claim.area,
             subject=clean(claim.change.subject),
             said=said,
@@ -296,6 +436,10 @@ class Engine:
             seen_by=tuple(map(clean, [*failed, *passed][:MAX_NAMED])),
             victims=tuple(map(clean, failed[:MAX_NAMED])),
         )
+
+
+def _nothing_to_do() -> None:
+    pass
 
 
 def _nothing(path: str) -> str:

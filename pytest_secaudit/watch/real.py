@@ -24,6 +24,7 @@ def own(function: Callable[_P, _R]) -> Callable[_P, _R]:
 
 
 perf_counter = own(time.perf_counter)
+time_ns = own(time.time_ns)
 sleep = own(time.sleep)
 get_ident = own(threading.get_ident)
 new_lock = own(threading.Lock)

@@ -110,8 +110,16 @@ class Area(Protocol):
     * ``stirred``: some containers; while all are empty, and no module came or went, there is nothing to look at.
     * ``slots``: namespaces and names in them; whichever is bound anew, `look` is asked. Only beside ``stirred``.
     * ``sizes``: lists and dicts; whichever grows or shrinks, `look` is asked. Only beside ``stirred``.
+    * ``look_near()``, ``look_far()``: what is too dear to be looked at with every stage: at a few places where something
+      may be expected, and everywhere; as often as the budget allows, and when the tests of a module are over.
+    * ``look_late()``: what says itself when it was changed; pairs of that time, in nanoseconds, and a change.
+    * ``begin()``: the test modules are imported, the first test has not begun. Only beside these three.
     * ``is_lasting(change)``: whether anybody else will see it; before a claim.
+    * ``is_harm_of(owner, change)``: whether it is for this owner to put it back; before a claim.
+    * ``writing_line(text, first, change)``: the line of the owner's function that wrote, found by reading.
     * ``level(change)``: the severity of a claim where it is not the check's own.
+    * ``code_of(change)``: the check of a claim where it is not the area's own.
+    * ``remark``: what it leaves out, for the report.
     """
 
     name: str

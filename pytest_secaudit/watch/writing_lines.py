@@ -7,7 +7,9 @@ own. Several candidates, or none (code elsewhere wrote), and the line stays unkn
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Iterator, Mapping
+import functools
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 
 from pytest_secaudit.no_gc import no_gc
 
@@ -52,6 +54,23 @@ _BY_SUBJECT: Mapping[str, str] = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Write:
+    """What a statement may write to.
+
+    Attributes:
+        line: where it stands.
+        names: in the chain that it writes to, or calls: ``sys.path.insert`` gives insert, path, sys.
+        called: the last name of what it calls; empty where it assigns or deletes.
+        is_item: it is an item or attribute that is assigned to or deleted, not a name.
+    """
+
+    line: int
+    names: frozenset[str]
+    called: str = ""
+    is_item: bool = False
+
+
 def writing_line(text: str, first: int, area: str, subject: str) -> int | None:
     """The line of the only statement that can have written, or None.
 
@@ -65,15 +84,127 @@ def writing_line(text: str, first: int, area: str, subject: str) -> int | None:
         SyntaxError, ValueError: when the file cannot be parsed.
     """
     words = _words(area, subject)
+    return _only_line(text, first, words, lambda write: not words.isdisjoint(write.names))
+
+
+def line_of_attribute(text: str, first: int, holder: Collection[str], name: str, *, in_place: bool) -> int | None:
+    """The line of the only statement that can have changed what is under a name.
+
+    Args:
+        text: the source of the owner's file.
+        first: the first line of the owner's function, decorators included; 0 for the module's own level.
+        holder: the names on the way to it, of which one must be there too unless the name stands alone.
+        name: its own.
+        in_place: it was not set but changed, which its methods can do, too.
+
+    Raises:
+        SyntaxError, ValueError: when the file cannot be parsed.
+    """
+
+    def fits(write: Write) -> bool:
+        if name not in write.names or (write.called and (not in_place or write.called == name)):
+            return False
+        others = write.names - {name, write.called}
+        return not others or not others.isdisjoint(holder)
+
+    return _only_line(text, first, (name,), fits)
+
+
+#: What changes a container in place.
+_MUTATORS = frozenset(
+    "add append appendleft clear delattr discard extend insert pop popleft popitem remove reverse setattr setdefault sort"
+    " update".split()
+)
+
+
+def line_of_value(text: str, first: int, name: str) -> int | None:
+    """The line of the only statement that can have changed what a name stands for.
+
+    Args:
+        text: the source of the owner's file.
+        first: the first line of the owner's function, decorators included; 0 for the module's own level.
+        name: of the value, an argument of the function.
+
+    Raises:
+        SyntaxError, ValueError: when the file cannot be parsed.
+    """
+
+    def fits(write: Write) -> bool:
+        is_change = not write.called or write.called in _MUTATORS
+        return name in write.names and is_change and (len(write.names) > 1 or write.is_item)
+
+    return _only_line(text, first, (name,), fits)
+
+
+def line_with(text: str, first: int, word: str) -> int | None:
+    """The only line in a function, or in those of its file that it calls, where a word stands in a string.
+
+    Args:
+        text: the source of the owner's file.
+        first: the first line of the owner's function, decorators included; 0 for the module's own level.
+        word: what to look for.
+
+    Raises:
+        SyntaxError, ValueError: when the file cannot be parsed.
+    """
+    if word not in text:
+        return None
+    lines = {line for line, said in _source(text).strings(first) if word in said}
+    return lines.pop() if len(lines) == 1 else None
+
+
+def _only_line(text: str, first: int, words: Iterable[str], fits: Callable[[Write], bool]) -> int | None:
     if not any(word in text for word in words):  # a word search is a hundred times quicker than parsing
         return None
+    lines = {write.line for write in _source(text).writes(first) if fits(write)}
+    return lines.pop() if len(lines) == 1 else None
+
+
+@functools.lru_cache(maxsize=4)
+def _source(text: str) -> _Source:
     with no_gc():
-        tree = ast.parse(text)
-    owner = tree if first == 0 else _function_at(tree, first)
-    if owner is None:
-        return None
-    lines = sorted({node.lineno for one in _with_helpers(tree, owner) for node in _own_writes(one, words)})
-    return lines[0] if len(lines) == 1 else None
+        return _Source(ast.parse(text))
+
+
+class _Source:
+    """A parsed file, and what its functions write to."""
+
+    def __init__(self, tree: ast.Module) -> None:
+        self._tree = tree
+        self._functions = _by_name(tree.body)
+        self._methods = _by_name(node for cls in tree.body if isinstance(cls, ast.ClassDef) for node in cls.body)
+        self._known: dict[int, list[Write]] = {}
+
+    def writes(self, first: int) -> list[Write]:
+        """What the function there may write to, and those that it calls."""
+        known = self._known.get(first)
+        if known is None:
+            known = self._known[first] = [write for one in self._reached(first) for write in _own_writes(one)]
+        return known
+
+    def strings(self, first: int) -> Iterator[tuple[int, str]]:
+        """The strings in that function and in those that it calls, with their lines."""
+        for one in self._reached(first):
+            for node in _own_nodes(one):
+                if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                    yield node.lineno, node.value
+
+    def _reached(self, first: int) -> list[ast.AST]:
+        owner = self._tree if first == 0 else _function_at(self._tree, first)
+        return [] if owner is None else self._with_helpers(owner)
+
+    def _with_helpers(self, owner: ast.AST) -> list[ast.AST]:
+        """The owner, and the functions and methods of its file that it calls, and those that they call."""
+        reached = [owner]
+        for one in reached:  # it grows meanwhile
+            for node in _own_nodes(one):
+                called = node.func if isinstance(node, ast.Call) else None
+                helper = self._functions.get(called.id) if isinstance(called, ast.Name) else None
+                if isinstance(called, ast.Attribute) and isinstance(called.value, ast.Name):
+                    helper = self._methods.get(called.attr) if called.value.id in ("self", "cls") else None
+                if helper is not None and helper not in reached:
+                    reached.append(helper)
+        return reached
 
 
 def _words(area: str, subject: str) -> frozenset[str]:
@@ -93,22 +224,6 @@ def _function_at(tree: ast.Module, first: int) -> ast.AST | None:
             if start <= first <= node.lineno:
                 return node
     return None
-
-
-def _with_helpers(tree: ast.Module, owner: ast.AST) -> list[ast.AST]:
-    """The owner, and the functions and methods of its file that it calls, and those that they call."""
-    functions = _by_name(tree.body)
-    methods = _by_name(node for cls in tree.body if isinstance(cls, ast.ClassDef) for node in cls.body)
-    reached = [owner]
-    for one in reached:  # it grows meanwhile
-        for node in _own_nodes(one):
-            called = node.func if isinstance(node, ast.Call) else None
-            helper = functions.get(called.id) if isinstance(called, ast.Name) else None
-            if isinstance(called, ast.Attribute) and isinstance(called.value, ast.Name):
-                helper = methods.get(called.attr) if called.value.id in ("self", "cls") else None
-            if helper is not None and helper not in reached:
-                reached.append(helper)
-    return reached
 
 
 def _by_name(body: Iterable[ast.stmt]) -> dict[str, ast.AST | None]:
@@ -131,15 +246,38 @@ def _own_nodes(owner: ast.AST) -> Iterator[ast.AST]:
         yield node
 
 
-def _own_writes(owner: ast.AST, words: frozenset[str]) -> Iterator[ast.expr | ast.stmt]:
-    """Calls, assignments and deletions of such a name."""
+#: What reads a container.
+_READERS = frozenset("copy count get index items keys values".split())
+
+
+def _own_writes(owner: ast.AST) -> Iterator[Write]:
+    """Calls, assignments and deletions; ``self.x = 1`` and ``x.get()`` change nothing that others see."""
     for node in _own_nodes(owner):
-        if isinstance(node, ast.Call) and not words.isdisjoint(_names(node.func)):
-            yield node
+        if isinstance(node, ast.Call):
+            yield from _of_call(node)
         elif isinstance(node, (ast.Assign, ast.Delete, ast.AugAssign, ast.AnnAssign)):
             targets = node.targets if isinstance(node, (ast.Assign, ast.Delete)) else [node.target]
-            if any(not words.isdisjoint(_names(target)) for target in targets):
-                yield node
+            parts = [
+                part for one in targets for part in (one.elts if isinstance(one, (ast.Tuple, ast.List)) else [one])
+            ]
+            yield from (
+                Write(node.lineno, frozenset(_names(part)), is_item=isinstance(part, (ast.Attribute, ast.Subscript)))
+                for part in parts
+                if not _is_of_self(part)
+            )
+
+
+def _of_call(node: ast.Call) -> Iterator[Write]:
+    called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+    name = node.args[1] if len(node.args) > 1 else None
+    if called in ("setattr", "delattr") and isinstance(name, ast.Constant) and isinstance(name.value, str):
+        yield Write(node.lineno, frozenset((*_names(node.args[0]), name.value)))
+    elif called not in _READERS:
+        yield Write(node.lineno, frozenset(_names(node.func)), called or " ")
+
+
+def _is_of_self(node: ast.expr) -> bool:
+    return isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "self"
 
 
 def _names(node: ast.expr) -> Iterator[str]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 import types
 import weakref
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,6 +14,7 @@ import pytest
 from pytest_secaudit.watch.areas.fixture_values import MOST_PLACES_IN_ALL, MOST_PLACES_OFTEN, FixtureValues
 from pytest_secaudit.watch.areas.pictures import MOST_PLACES
 from pytest_secaudit.watch.stack import Stack
+from pytest_secaudit.watch.state import Site
 from pytest_secaudit.watch.tapping import Taps
 
 
@@ -34,7 +37,12 @@ Product.__module__ = "shop"
 
 @pytest.fixture
 def area() -> FixtureValues:
-    return FixtureValues(Taps(), Stack(str, bool), test_path=lambda path: path if path == __file__ else "")
+    return FixtureValues(
+        Taps(),
+        Stack(str, bool),
+        test_path=lambda path: path if path == __file__ else "",
+        is_project=lambda module: False,
+    )
 
 
 def told(area: FixtureValues) -> list[tuple[str, str, str]]:
@@ -191,3 +199,50 @@ def test_nothing_is_held_when_it_is_over(area: FixtureValues) -> None:
     there = weakref.ref(value)
     del value
     assert there() is None
+
+
+def test_what_is_too_large_is_said(area: FixtureValues) -> None:
+    assert area.remark == ""
+    area.begin(1, "rows", [[n] for n in range(MOST_PLACES + 1)])
+    area.begin(2, "opaque", object())
+    for number in range(MOST_PLACES_IN_ALL // 900 + 1):
+        area.begin(number + 10, f"db{number}", {str(n): n for n in range(900)})
+    assert area.remark == "not the values of db3, rows: too large"
+
+
+class Client:
+    """Of the product."""
+
+    def __init__(self) -> None:
+        self.headers = {"a": "b"}
+        self.retries = 1
+        self.seen: list[int] = []
+        self.session: object | None = None
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        (lambda it: setattr(it, "retries", 0), [("fixture:client.retries", "advisory")]),
+        (lambda it: it.headers.update(a="c"), [("fixture:client.headers['a']", "advisory")]),
+        (lambda it: it.headers.update(x="c"), [("fixture:client.headers['x']", "info")]),
+        (lambda it: it.seen.append(1), []),
+        (lambda it: setattr(it, "made", 2), [("fixture:client.made", "info")]),
+    ],
+)
+def test_an_instance_of_the_product(
+    monkeypatch: pytest.MonkeyPatch, change: Callable[[Any], None], expected: list[tuple[str, str]]
+) -> None:
+    monkeypatch.setattr(Client, "__module__", "shop")
+    monkeypatch.setitem(sys.modules, "shop", types.ModuleType("shop"))
+    area = FixtureValues(
+        Taps(), Stack(str, bool), test_path=lambda path: "", is_project=lambda module: module.__name__ == "shop"
+    )
+    value = Client()
+    area.begin(1, "client", value)
+    change(value)
+    changes = list(area.look_closely())
+    assert [(one.subject, area.level(one)) for one in changes] == expected
+    text = "def test_it(client):\n    client.get('/')\n    client.retries = 2\n    assert client.headers['a']\n"
+    assert {area.writing_line(text, 1, one) for one in changes} <= {3}
+    assert {area.level(replace(one, site=Site())) for one in changes} <= {""}

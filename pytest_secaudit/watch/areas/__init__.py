@@ -34,6 +34,9 @@ from pytest_secaudit.watch.areas.threads import Threads
 from pytest_secaudit.watch.areas.timezone import TimeZone
 from pytest_secaudit.watch.areas.tracing import Tracing
 from pytest_secaudit.watch.areas.umask import Umask
+from pytest_secaudit.watch.disk.files import Files
+from pytest_secaudit.watch.disk.temporary import TemporaryPaths
+from pytest_secaudit.watch.namespaces import Namespaces
 from pytest_secaudit.watch.patches import Patches
 from pytest_secaudit.watch.stack import Stack
 from pytest_secaudit.watch.state import Area, Change
@@ -51,7 +54,9 @@ class Facts:
         relative: a file name as the report writes it.
         test_path: the same of a test-side file; empty for any other.
         exact: everything is compared at every change of stage, whatever it costs.
-        deep: the values of fixtures are looked into.
+        deep: namespaces, files and the values of fixtures are looked into.
+        root: the rootdir.
+        is_ignored: whether a path is pytest's own, or a report's.
     """
 
     warnings_are_reset: bool
@@ -61,6 +66,8 @@ class Facts:
     test_path: Callable[[str], str]
     exact: bool
     deep: bool
+    root: str
+    is_ignored: Callable[[str], bool]
 
 
 #: The patches come first: what they change in another area is theirs.
@@ -101,8 +108,12 @@ def areas_for(taps: Taps, stack: Stack, facts: Facts) -> list[Area]:
         (ContextVars, partial(ContextVars, taps, stack, is_project=facts.is_project)),
         (Descriptors, partial(Descriptors, taps, stack, is_project=facts.is_project, relative=facts.relative)),
     ]
+    makers.append((TemporaryPaths, partial(TemporaryPaths, taps, stack, is_ignored=facts.is_ignored)))
     if facts.deep:
-        makers.append((FixtureValues, partial(FixtureValues, taps, stack, test_path=facts.test_path)))
+        values = partial(FixtureValues, taps, stack, test_path=facts.test_path, is_project=facts.is_project)
+        makers.append((FixtureValues, values))
+        makers.append((Files, partial(Files, taps, stack, root=facts.root, is_ignored=facts.is_ignored)))
+        makers.append((Namespaces, partial(Namespaces, taps, stack, facts.is_project, facts.test_path)))
     return [_made(area, make) for area, make in makers]
 
 
@@ -141,5 +152,5 @@ class Unavailable:
 #: Beside the areas: what is done in a run, see `pytest_secaudit.watch.clock` and `contact`.
 ACTS = ("sleep", "contact", "credential files", "outputs", "loads")
 
-_OTHERS = (Imports, Filters, Generator, ContextVars, Descriptors, FixtureValues)
+_OTHERS = (Imports, Filters, Generator, ContextVars, Descriptors, TemporaryPaths, FixtureValues, Files, Namespaces)
 WATCHERS = (*(area.name for area in (*_PLAIN, *_OF_PROJECT, *_OTHERS)), *ACTS)

@@ -15,10 +15,10 @@ from types import ModuleType
 from typing import Any
 
 from pytest_secaudit.watch import real
-from pytest_secaudit.watch.areas.strangers import called, type_name
 from pytest_secaudit.watch.areas.values import Hidden
 from pytest_secaudit.watch.stack import Stack
 from pytest_secaudit.watch.state import ABSENT, Change, Held
+from pytest_secaudit.watch.strangers import called, type_name
 from pytest_secaudit.watch.tapping import Taps
 
 _PLAIN = (bool, bytes, float, int, str)

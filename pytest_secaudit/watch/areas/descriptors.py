@@ -22,10 +22,10 @@ from typing import Any
 from pytest_secaudit.watch import real
 from pytest_secaudit.watch.areas.holders import Holders
 from pytest_secaudit.watch.areas.temporary import in_the_temporary_folder
-from pytest_secaudit.watch.areas.writes import Writes
 from pytest_secaudit.watch.stack import Stack
 from pytest_secaudit.watch.state import ABSENT, Change, Site
 from pytest_secaudit.watch.tapping import Taps
+from pytest_secaudit.watch.writes import Writes
 
 _OPEN = "open"
 _STANDARD = ("0", "1", "2")  # pytest points them here and there

@@ -14,10 +14,10 @@ from typing import Any
 from pytest_secaudit.redact import clean
 from pytest_secaudit.watch import real
 from pytest_secaudit.watch.areas.values import Hidden, shown, token
-from pytest_secaudit.watch.areas.writes import caller
 from pytest_secaudit.watch.stack import Stack
 from pytest_secaudit.watch.state import ABSENT, Change, Site
 from pytest_secaudit.watch.tapping import Taps
+from pytest_secaudit.watch.writes import caller
 
 #: Set by pytest, coverage and xdist for themselves.
 _NOISE = ("COVERAGE_PROCESS_", "COVERAGE_RUN", "COV_CORE_", "PYTEST_CURRENT_TEST", "PYTEST_VERSION", "PYTEST_XDIST_")

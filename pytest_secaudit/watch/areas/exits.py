@@ -14,11 +14,11 @@ from typing import Any
 
 from pytest_secaudit.watch import real
 from pytest_secaudit.watch.areas.origins import QUIETLY
-from pytest_secaudit.watch.areas.strangers import called
-from pytest_secaudit.watch.areas.writes import caller
 from pytest_secaudit.watch.stack import Stack
 from pytest_secaudit.watch.state import ABSENT, Change, Site
+from pytest_secaudit.watch.strangers import called
 from pytest_secaudit.watch.tapping import Taps
+from pytest_secaudit.watch.writes import caller
 
 _callbacks: Callable[[], int] = real.own(getattr(atexit, "_ncallbacks", lambda: 1))
 _REGISTERED = "registered"

@@ -1,7 +1,7 @@
 """What tests do to the values of fixtures that they share: those of a class, a module, a package or the session.
 
-Looked into are the containers of Python, and instances of classes that test files define; what a library or the
-product made is its own affair.
+Looked into are the containers of Python, and instances of classes that test files or the project define; what a library
+made is its own affair. What an instance of the project's makes of itself while it is used matters less.
 """
 
 from __future__ import annotations
@@ -9,17 +9,20 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Iterator
 from dataclasses import dataclass
+from types import ModuleType
 from typing import Any
 
 from pytest_secaudit.redact import clean
 from pytest_secaudit.watch import real
-from pytest_secaudit.watch.areas.pictures import Picture, Place, Whole, changed, picture, weight
-from pytest_secaudit.watch.areas.strangers import home_of_class, names_of, with_article
+from pytest_secaudit.watch.areas.pictures import Picture, Place, Whole, changed, is_container, picture, weight
 from pytest_secaudit.watch.areas.values import Hidden
 from pytest_secaudit.watch.stack import Stack
 from pytest_secaudit.watch.state import ABSENT, Change
+from pytest_secaudit.watch.strangers import home_of_class, is_module, names_of, with_article
 from pytest_secaudit.watch.tapping import Taps
+from pytest_secaudit.watch.writing_lines import line_of_value
 
+_NAMED = 5
 #: Of these the value is said. Text may be a password.
 _SHOWN = ("bool", "complex", "float", "int", "NoneType")
 
@@ -42,17 +45,27 @@ class FixtureValues:
 
     Args:
         test_path: the path of a test-side file as reports name it; empty for any other.
+        is_project: whether a module is the project's own, tests and product alike.
     """
 
     name = "fixture values"
     code = "PSA106"
 
-    def __init__(self, taps: Taps, stack: Stack, *, test_path: Callable[[str], str]) -> None:  # noqa: ARG002
+    def __init__(
+        self,
+        taps: Taps,  # noqa: ARG002 - the form of an area
+        stack: Stack,  # noqa: ARG002
+        *,
+        test_path: Callable[[str], str],
+        is_project: Callable[[ModuleType], bool],
+    ) -> None:
         self.off = ""
+        self._is_project = is_project
         self._test_path = test_path
         self._classes: dict[type, bool] = {}
         self._watched: dict[Hashable, _Watched] = {}
         self._by_name: defaultdict[str, list[Hashable]] = defaultdict(list)
+        self._too_large: dict[str, None] = {}
         #: The keys of those that somebody on stage asked for.
         self._in_use: dict[Hashable, None] = {}
 
@@ -68,11 +81,24 @@ class FixtureValues:
             return  # handed on by another fixture
         seen = picture(value, self._is_open)
         if seen is None:
+            self._note_size(name, value)
             return
         watched = _Watched(name, value, seen, weight(seen))
         if watched.weight + sum(one.weight for one in self._watched.values()) <= MOST_PLACES_IN_ALL:
             self._watched[key] = watched
             self._by_name[name].append(key)
+        else:
+            self._too_large[name] = None
+
+    def _note_size(self, name: str, value: object) -> None:
+        if is_container(value):
+            self._too_large[name] = None
+
+    @property
+    def remark(self) -> str:
+        """What the report says of it."""
+        found = sorted(self._too_large)
+        return f"not the values of {', '.join(found[:_NAMED])}: too large" if found else ""
 
     def end(self, key: Hashable) -> None:
         """Its clean-up begins: whatever happens now is nobody's harm."""
@@ -118,9 +144,14 @@ class FixtureValues:
     def _is_open(self, cls: type) -> bool:
         known = self._classes.get(cls)
         if known is None:
-            file = names_of(real.modules.get(home_of_class(cls))).get("__file__")
-            known = self._classes[cls] = type(file) is str and bool(self._test_path(file))
+            module = real.modules.get(home_of_class(cls))
+            is_own = module is not None and is_module(module) and self._is_project(module)
+            known = self._classes[cls] = is_own or self._is_of_tests(cls)
         return known
+
+    def _is_of_tests(self, cls: type) -> bool:
+        file = names_of(real.modules.get(home_of_class(cls))).get("__file__")
+        return type(file) is str and bool(self._test_path(file))
 
     # --- telling
 
@@ -139,11 +170,22 @@ class FixtureValues:
     def level(self, change: Change) -> str:
         """Where tests only add to a list, the fixture may be collecting for its own clean-up."""
         before, after = _root(change.before), _root(change.after)
+        if change.site is None and self._is_of_product(change):
+            return "info" if ABSENT in (before, after) or _has_grown(before, after) else "advisory"
         is_row = type(before) is Whole and before.kind in ("list", "deque", "set")
         return "advisory" if is_row and before.has_only_grown(after) else ""
 
+    def _is_of_product(self, change: Change) -> bool:
+        """Whether it is in an instance of a class of the product."""
+        one = self._watched.get(int(change.key.partition(" ")[0]))
+        return one is not None and self._classes.get(type(one.value), False) and not self._is_of_tests(type(one.value))
+
+    def writing_line(self, text: str, first: int, change: Change) -> int | None:
+        """The only line that assigns to what the fixture gave, or calls what changes it."""
+        return line_of_value(text, first, _fixture(change))
+
     def fix(self, change: Change) -> str:
-        name = change.subject.removeprefix("fixture:").partition("[")[0].partition(".")[0]
+        name = _fixture(change)
         return f"work on a copy of {name}, or write with monkeypatch"
 
     def settle(self) -> None:
@@ -155,6 +197,14 @@ class FixtureValues:
         self._by_name.clear()
         self._in_use.clear()
         self._classes.clear()
+
+
+def _fixture(change: Change) -> str:
+    return change.subject.removeprefix("fixture:").partition("[")[0].partition(".")[0]
+
+
+def _has_grown(before: Any, after: Any) -> bool:
+    return type(before) is Whole and before.has_only_grown(after)
 
 
 def _first_item(place: Place) -> Place:

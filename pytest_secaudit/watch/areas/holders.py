@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from pytest_secaudit.watch import real
-from pytest_secaudit.watch.areas.strangers import bases_of, home_of, home_of_class
+from pytest_secaudit.watch.strangers import bases_of, home_of, home_of_class
 
 _CONTAINERS = frozenset(
     (

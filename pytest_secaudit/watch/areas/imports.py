@@ -16,11 +16,11 @@ from typing import Any
 
 from pytest_secaudit.redact import clean
 from pytest_secaudit.watch import real
-from pytest_secaudit.watch.areas.strangers import called, home_of, is_from
 from pytest_secaudit.watch.areas.temporary import in_the_temporary_folder
 from pytest_secaudit.watch.areas.values import shown, token
 from pytest_secaudit.watch.stack import Stack
 from pytest_secaudit.watch.state import ABSENT, Change, Held
+from pytest_secaudit.watch.strangers import called, home_of, is_from
 from pytest_secaudit.watch.tapping import Taps
 
 PATH = "sys.path"

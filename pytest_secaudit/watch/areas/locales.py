@@ -8,10 +8,10 @@ from typing import Any
 
 from pytest_secaudit.redact import clean
 from pytest_secaudit.watch import real
-from pytest_secaudit.watch.areas.writes import Writes
 from pytest_secaudit.watch.stack import Stack
 from pytest_secaudit.watch.state import Change
 from pytest_secaudit.watch.tapping import Taps, original_of
+from pytest_secaudit.watch.writes import Writes
 
 SUBJECT = "the locale"
 

@@ -23,12 +23,12 @@ from typing import Any
 
 from pytest_secaudit.watch import real
 from pytest_secaudit.watch.areas.origins import QUIETLY, library
-from pytest_secaudit.watch.areas.strangers import bases_of, called, home_of, names_of, type_name
 from pytest_secaudit.watch.areas.values import shown, token
-from pytest_secaudit.watch.areas.writes import Writes, caller
 from pytest_secaudit.watch.stack import Stack
 from pytest_secaudit.watch.state import ABSENT, Change, Held, Site
+from pytest_secaudit.watch.strangers import bases_of, called, home_of, names_of, type_name
 from pytest_secaudit.watch.tapping import Taps
+from pytest_secaudit.watch.writes import Writes, caller
 
 _PLAIN = ("level", "propagate", "disabled")
 _ATTRIBUTES = (*_PLAIN, "handlers", "filters")

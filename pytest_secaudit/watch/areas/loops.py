@@ -15,11 +15,11 @@ from typing import Any
 
 from pytest_secaudit.watch import real
 from pytest_secaudit.watch.areas.origins import QUIETLY, library
-from pytest_secaudit.watch.areas.strangers import called, home_of, names_of, type_name
-from pytest_secaudit.watch.areas.writes import caller
 from pytest_secaudit.watch.stack import Stack
 from pytest_secaudit.watch.state import Change, Held, Site
+from pytest_secaudit.watch.strangers import called, home_of, names_of, type_name
 from pytest_secaudit.watch.tapping import Taps
+from pytest_secaudit.watch.writes import caller
 
 _DEFAULT = "asyncio's default"
 _NONE = "none that is open"

@@ -13,8 +13,8 @@ from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Seq
 from dataclasses import dataclass
 from typing import Any, Final
 
-from pytest_secaudit.watch.areas.strangers import bases_of, names_of
 from pytest_secaudit.watch.state import ABSENT, Held
+from pytest_secaudit.watch.strangers import bases_of, names_of
 
 #: What a picture shows at most, and how deep it goes.
 MOST_PLACES: Final = 1000
@@ -80,6 +80,11 @@ def picture(value: object, is_open: Callable[[type], bool]) -> Picture | None:
         if len(shown) + len(pending) > MOST_PLACES:
             return None
     return shown if type(shown[()]) is Whole else None
+
+
+def is_container(value: object) -> bool:
+    """Whether it is one of those that pictures are made of."""
+    return type(value) in _OPEN
 
 
 def weight(shown: Picture) -> int:

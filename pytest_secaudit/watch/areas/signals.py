@@ -13,12 +13,12 @@ from operator import is_
 from typing import Any
 
 from pytest_secaudit.watch import real
-from pytest_secaudit.watch.areas.strangers import is_from
 from pytest_secaudit.watch.areas.values import shown, token
-from pytest_secaudit.watch.areas.writes import Writes, caller
 from pytest_secaudit.watch.stack import Stack
 from pytest_secaudit.watch.state import Change
+from pytest_secaudit.watch.strangers import is_from
 from pytest_secaudit.watch.tapping import Taps
+from pytest_secaudit.watch.writes import Writes, caller
 
 TIMER = "the interval timer"
 

@@ -17,9 +17,9 @@ from typing import Any
 from pytest_secaudit.model import INFO
 from pytest_secaudit.watch.areas.origins import QUIETLY, library
 from pytest_secaudit.watch.areas.patience import Patience
-from pytest_secaudit.watch.areas.strangers import home_of, names_of
 from pytest_secaudit.watch.stack import Stack
 from pytest_secaudit.watch.state import ABSENT, Change, Held, Site
+from pytest_secaudit.watch.strangers import home_of, names_of
 from pytest_secaudit.watch.tapping import Taps
 
 #: Modules whose threads are kept on purpose, by the class of the thread or by the function that it runs.

@@ -7,10 +7,10 @@ from collections.abc import Hashable, Iterable, Mapping, Sequence
 from typing import Any
 
 from pytest_secaudit.watch import real
-from pytest_secaudit.watch.areas.writes import Writes
 from pytest_secaudit.watch.stack import Stack
 from pytest_secaudit.watch.state import Change
 from pytest_secaudit.watch.tapping import Taps
+from pytest_secaudit.watch.writes import Writes
 
 SUBJECT = "the umask"
 

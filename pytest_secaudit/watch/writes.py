@@ -18,7 +18,7 @@ from pytest_secaudit.watch.tapping import Taps
 #: Names what a call wrote, from its arguments and its result; None for nothing.
 Written = Callable[[tuple[Any, ...], Mapping[str, Any], Any], Hashable | None]
 
-_OURS = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
+_OURS = os.path.dirname(os.path.abspath(__file__)) + os.sep
 
 
 def caller() -> FrameType | None:

@@ -1,0 +1,1 @@
+"""What tests leave on the disk: `temporary` hears of what `tempfile` makes, `listing` and `files` see to the project."""

@@ -1,0 +1,130 @@
+"""Files of the project that tests made, changed or removed.
+
+Nobody looks after each test: a file says itself when it was last written, and a folder when something was added to it
+or taken away. Who was on stage then is known.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable, Hashable, Iterable, Mapping
+
+from pytest_secaudit.redact import clean
+from pytest_secaudit.watch import real
+from pytest_secaudit.watch.disk.listing import MOST, File, listing
+from pytest_secaudit.watch.stack import Stack
+from pytest_secaudit.watch.state import ABSENT, Change
+from pytest_secaudit.watch.tapping import Taps
+from pytest_secaudit.watch.writing_lines import line_with
+
+_MOST_OPEN = 100
+_fstat = real.own(os.fstat)
+_getppid = real.own(os.getppid)
+
+
+class Files:
+    """Watches the files below the rootdir.
+
+    Args:
+        root: the rootdir.
+        is_ignored: whether a path is pytest's own or a report's.
+    """
+
+    name = "files"
+    code = "PSA605"
+
+    def __init__(self, taps: Taps, stack: Stack, *, root: str, is_ignored: Callable[[str], bool]) -> None:  # noqa: ARG002
+        self.off = ""
+        self._root = root
+        self._is_ignored = is_ignored
+        self._seen: Mapping[str, File] | None = None
+
+    #: Nothing wakes it.
+    stirred = ()
+
+    def look(self) -> Iterable[Change]:
+        """Never between two stages."""
+        return ()
+
+    def begin(self) -> None:
+        """The test modules are imported: what is there now is the project's."""
+        self._seen, is_all = listing(self._root, self._is_ignored)
+        if not is_all:
+            self.off = f"there are more than {MOST:,} files below the rootdir"
+
+    def look_late(self) -> list[tuple[int, Change]]:
+        """What is different, and when (in nanoseconds) that was done."""
+        if self._seen is None or self.off:
+            return []
+        now, _ = listing(self._root, self._is_ignored)
+        before, self._seen = self._seen, now
+        return sorted(self._differences(before, now), key=lambda one: one[0])
+
+    def _differences(self, before: Mapping[str, File], now: Mapping[str, File]) -> Iterable[tuple[int, Change]]:
+        open_now = _open_inodes()
+        for path, file in now.items():
+            then = before.get(path)
+            if then is None:
+                if _folder(path) in before or not _folder(path):  # of a new folder only itself is named
+                    yield file.written_ns, Change(clean(path), ABSENT, _kind(file))
+            elif not file.is_folder and file != then and file.inode not in open_now:
+                yield file.written_ns, Change(clean(path), _state(then), _state(file))
+        for path, file in before.items():
+            if path not in now and (_folder(path) in now or not _folder(path)):
+                folder = now.get(_folder(path))
+                when = folder.written_ns if folder else 0
+                yield when, Change(clean(path), _kind(file), ABSENT)
+
+    # --- telling
+
+    def said(self, change: Change) -> str:
+        if change.before == ABSENT:
+            return f"behind, {'a folder' if change.after == 'folder' else 'a file'}"
+        return "removed" if change.after == ABSENT else "changed"
+
+    def level(self, change: Change) -> str:
+        """A file of the project itself is another one for the next run."""
+        is_sure = change.after == ABSENT or change.site is not None
+        return "defect" if change.before != ABSENT and is_sure else ""
+
+    def fix(self, change: Change) -> str:
+        name = change.subject.rpartition("/")[2]
+        return f"write below tmp_path, not to {name}" if change.before == ABSENT else f"work on a copy of {name}"
+
+    def writing_line(self, text: str, first: int, change: Change) -> int | None:
+        """The line that names the file."""
+        return line_with(text, first, change.subject.rpartition("/")[2])
+
+    def settle(self) -> None:
+        """Nothing ends by itself."""
+
+    def stop(self) -> None:
+        """Forget what was there."""
+        self._seen = None
+
+
+def _open_inodes() -> frozenset[int]:
+    """Of what this process has open, and the one that started it: their output may go to a file of the project."""
+    found = set()
+    for number in range(_MOST_OPEN):
+        with contextlib.suppress(OSError):
+            found.add(_fstat(number).st_ino)
+    with contextlib.suppress(OSError):  # Linux only
+        folder = f"/proc/{_getppid()}/fd"
+        for name in real.listdir(folder):
+            with contextlib.suppress(OSError):
+                found.add(real.stat(f"{folder}/{name}").st_ino)
+    return frozenset(found)
+
+
+def _folder(path: str) -> str:
+    return path.replace("\\", "/").rpartition("/")[0]
+
+
+def _kind(file: File) -> Hashable:
+    return "folder" if file.is_folder else "file"
+
+
+def _state(file: File) -> Hashable:
+    return file.written_ns, file.size

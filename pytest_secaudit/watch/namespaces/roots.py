@@ -1,0 +1,252 @@
+"""Which modules are looked into, how deep, and what they are called."""
+
+from __future__ import annotations
+
+import functools
+import io
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import takewhile
+from types import ModuleType
+from typing import Any, Final
+
+from pytest_secaudit.watch import real
+from pytest_secaudit.watch.namespaces.kinds import Kind, Kinds
+from pytest_secaudit.watch.namespaces.noise import is_noise
+from pytest_secaudit.watch.namespaces.tree import Rules, Tree
+from pytest_secaudit.watch.namespaces.wire import Wire
+from pytest_secaudit.watch.strangers import is_module, names_of
+
+#: What is two steps below a module of the product shows what tests leave there; their own data are nested deeper.
+OF_THE_PRODUCT: Final = 2
+OF_TESTS: Final = 4
+
+#: What modules import from each other, and is changed in place.
+_SHARED: Final = frozenset((Kind.DICT, Kind.ROW, Kind.SET, Kind.INSTANCE, Kind.MOCK))
+#: How many files are read to tell who made what several modules hold.
+_MOST_READ: Final = 300
+
+#: Where mocks come from: what is set on their classes is shared by all tests.
+MOCKS: Final = ("unittest.mock", "mock")
+#: So many modules of others are looked at, those first that most modules know.
+_MOST_OUTSIDE: Final = 60
+#: These change all the time, have a watcher of their own, or are the audit's.
+_NOT_OUTSIDE: Final = frozenset(("__main__", "_pytest", "builtins", "pytest", "pytest_secaudit", "sys"))
+
+_open = real.own(io.open)
+
+
+class Root:
+    """A module that is looked into.
+
+    Attributes:
+        name: as reports name it: of a test-side module, which need not be importable, by its path.
+        path: the file of a test-side module as reports name it; else empty.
+        module: the module.
+        rules: what is looked into.
+        tree: what was in it when it was last looked at.
+        is_outside: it is neither the project's nor its tests', and only its own names are compared.
+        has_died: something that was in there is no more.
+    """
+
+    rules: Rules
+    tree: Tree
+    _wire: Wire
+
+    def __init__(self, module: ModuleType, key: str, path: str, *, is_outside: bool = False) -> None:
+        self.module = module
+        self.is_outside = is_outside
+        self.path = path
+        self.name = _name_of_path(path) or key
+        self._key = key
+        self.has_died = False
+
+    def take(self, kinds: Kinds, is_anothers: Callable[[object], bool]) -> None:
+        """It is compared from now on with what is in it now."""
+        home = names_of(self.module).get("__name__")
+        depth = OF_TESTS if self.path else OF_THE_PRODUCT
+        if self.is_outside:
+            depth = 1 if self.name in MOCKS else 0
+        self.rules = Rules(kinds, home if type(home) is str else self._key, depth, is_noise, is_anothers)
+        self.rules.has_mocks = bool(self.path)
+        self.take_again()
+
+    def take_again(self) -> None:
+        """The same, after somebody has looked at what has changed."""
+        self.has_died = False
+        self.tree = Tree(self.module, self.rules, _died, self)
+        self._wire = Wire(self.tree.spaces, self.tree.wanted)
+
+    def is_still(self) -> bool:
+        """Whether nothing can have changed."""
+        return not self.has_died and self._wire.is_still()
+
+    @property
+    def too_large(self) -> list[str]:
+        """What is not looked into for its size, as reports name it."""
+        return [".".join((self.name, *map(str, way))) for way in self.tree.too_large]
+
+    @property
+    def is_loaded(self) -> bool:
+        """Whether it is in use: pytest takes one conftest out of ``sys.modules`` to load the next."""
+        return real.modules.get(self._key) is self.module or self.path.endswith("conftest.py")
+
+    def assigns(self, name: str) -> bool:
+        """Whether a line of its source makes what stands under this name: ``orders = {}``."""
+        try:
+            with _open(_file(self.module), encoding="utf-8", errors="replace") as source:
+                return re.search(rf"^{re.escape(name)}\s*(?::[^=\n]+)?=[^=]", source.read(), re.MULTILINE) is not None
+        except (OSError, ValueError):
+            return False
+
+
+def _died(ref: Any) -> None:
+    ref.home.has_died = True
+
+
+def _name_of_path(path: str) -> str:
+    return path.removeprefix("<site-packages>/").removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+
+
+class Chunk:
+    """Some modules with one wire through all of them."""
+
+    def __init__(self, roots: Sequence[Root]) -> None:
+        self.roots = roots
+        self._wire: Wire | None = None
+
+    def lay(self) -> None:
+        """Anew, after somebody has looked at what has changed."""
+        spaces: list[object] = []
+        wanted: set[int] = set()
+        for root in self.roots:
+            spaces += root.tree.spaces
+            wanted |= root.tree.wanted
+        self._wire = Wire(spaces, wanted)
+
+    def is_still(self) -> bool:
+        """Whether nothing can have changed."""
+        if self._wire is None or any(root.has_died for root in self.roots):
+            return False
+        return self._wire.is_still()
+
+
+class Modules:
+    """Finds the modules that are looked into.
+
+    Args:
+        is_project: whether a module is the project's own, tests and product alike.
+        test_path: the path of a test-side file as reports name it; empty for any other file.
+    """
+
+    def __init__(self, is_project: Callable[[ModuleType], bool], test_path: Callable[[str], str]) -> None:
+        self._is_project = is_project
+        self._test_path = test_path
+        self._known: dict[str, bool] = {}
+        self._roots: dict[int, Root] = {}
+        self._owners: dict[int, tuple[Root, str]] = {}
+        self._last: str | None = None
+        self._may_read = _MOST_READ
+        self._kinds = Kinds(self.is_own)
+        self._mocks = Kinds(frozenset(MOCKS).__contains__)
+
+    def is_own(self, name: str) -> bool:
+        """Whether the module of this name is the project's."""
+        known = self._known.get(name)
+        if known is None:
+            module = real.modules.get(name)
+            if module is None:
+                return False
+            known = self._known[name] = is_module(module) and self._is_project(module)
+        return known
+
+    def is_of_tests(self, name: str) -> bool:
+        """Whether the module of this name is on the tests' side."""
+        module = real.modules.get(name)
+        return module is not None and self.is_own(name) and bool(self._test_path(_file(module)))
+
+    def root_of(self, module: object) -> Root | None:
+        """The root of a module that is looked into."""
+        root = self._roots.get(id(module))
+        return root if root is not None and root.module is module else None
+
+    def new(self) -> list[Root]:
+        """Those that were loaded since the last time, as they are now."""
+        roots = []
+        for name, module in self._loaded():
+            if is_module(module) and self.root_of(module) is None and self.is_own(name):
+                root = self._roots[id(module)] = Root(module, name, self._test_path(_file(module)))
+                roots.append(root)
+        self._find_owners(roots)
+        for root in roots:
+            root.take(self._kinds, functools.partial(self._is_anothers, root))
+        return roots
+
+    def outside(self) -> list[Root]:
+        """Those that the project's modules know by name, the standard library's too, and the mocks."""
+        names = [name for root in self._roots.values() for name in _modules_in(root.module)]
+        wanted = [*MOCKS, *(name for name, _ in Counter(names).most_common(_MOST_OUTSIDE))]
+        roots = []
+        for name in wanted:
+            module = real.modules.get(name)
+            if module is not None and is_module(module) and self.root_of(module) is None and not self.is_own(name):
+                root = self._roots[id(module)] = Root(module, name, "", is_outside=True)
+                root.take(self._mocks if name in MOCKS else self._kinds, _is_nobodys)
+                roots.append(root)
+        return roots
+
+    def forget(self, root: Root) -> None:
+        """Nobody can import it any more."""
+        self._roots.pop(id(root.module), None)
+
+    def _loaded(self) -> Iterator[tuple[str, ModuleType]]:
+        last, self._last = self._last, next(reversed(real.modules), None)
+        names = list(takewhile(lambda name: name != last, reversed(list(real.modules))))
+        for name in reversed(names):
+            module = real.modules.get(name)
+            if type(name) is str and module is not None:
+                yield name, module
+
+    # --- what several modules hold
+
+    def _is_anothers(self, root: Root, value: object) -> bool:
+        known = self._owners.get(id(value))
+        if known is None:
+            return False
+        owner, name = known
+        return owner is not root and names_of(owner.module).get(name) is value
+
+    def _find_owners(self, roots: Iterable[Root]) -> None:
+        """Of what several modules hold, which is its home: the others import it from there."""
+        holders: dict[int, list[tuple[Root, str]]] = {}
+        for root in roots:
+            for name, value in list(names_of(root.module).items()):
+                if type(name) is str and self._kinds.of(value) in _SHARED and not self._is_anothers(root, value):
+                    holders.setdefault(id(value), []).append((root, name))
+        for number, places in holders.items():
+            self._owners[number] = places[0] if len(places) == 1 else self._home(places)
+
+    def _home(self, places: list[tuple[Root, str]]) -> tuple[Root, str]:
+        products = [place for place in places if not place[0].path] or places
+        for root, name in products:
+            self._may_read -= 1
+            if self._may_read >= 0 and len(products) > 1 and root.assigns(name):
+                return root, name
+        return products[0]
+
+
+def _modules_in(module: ModuleType) -> Iterator[str]:
+    for value in list(names_of(module).values()):
+        name = names_of(value).get("__name__") if is_module(value) else None
+        if type(name) is str and name.partition(".")[0] not in _NOT_OUTSIDE:
+            yield name
+
+
+def _is_nobodys(value: object) -> bool:
+    return False
+
+
+def _file(module: ModuleType) -> str:
+    file = names_of(module).get("__file__")
+    return file if type(file) is str else ""

@@ -1,0 +1,255 @@
+"""What was in a module, and in what it holds, at one moment: to be compared with what is there later.
+
+Kept are names and keys, plain values, and for everything else who it was: no object lives longer by this. An object
+that dies tells its module, so that another one at the same address is not taken for it.
+"""
+
+from __future__ import annotations
+
+import gc
+import threading
+import types
+import weakref
+from collections import deque
+from collections.abc import Callable
+from typing import Any, Final
+
+from pytest_secaudit.watch.namespaces.kinds import (
+    CONTAINERS,
+    MOST_ENTRIES,
+    PLAIN,
+    Kind,
+    Kinds,
+    Mark,
+    attributes,
+    entries,
+    kind_of_container,
+    parametrized,
+    size,
+)
+from pytest_secaudit.watch.strangers import bases_of, home_of_class, names_of, type_name
+
+#: How many entries are looked at in one module and all that it holds.
+MOST_IN_A_MODULE: Final = 5000
+
+
+class Ref(weakref.ref):  # type: ignore[type-arg]
+    """Knows in whose tree the object is."""
+
+    __slots__ = ("home",)
+    home: object
+
+
+class Number:
+    """Stands for an object that nothing can refer to weakly.
+
+    Attributes:
+        number: its id.
+        form: what there is to compare, if another one takes its place: of a container its type and length.
+    """
+
+    __slots__ = ("form", "number")
+
+    def __init__(self, value: object) -> None:
+        self.number = id(value)
+        self.form = form_of(value)
+
+
+def form_of(value: object) -> tuple[str, int]:
+    """The type and length of a container that is not looked into; anything else is only itself."""
+    kind = kind_of_container(value)
+    return (type_name(value), id(value) if kind is None else size(kind, value))
+
+
+#: What stands for a value in a tree: itself if it is plain or a function of the module's own, else a `Ref` or `Number`.
+Slot = Any
+
+
+def is_in(slot: Slot, value: object) -> bool:
+    """Whether the value is the one that the slot stands for, or a plain one of the same type that equals it."""
+    kind = type(slot)
+    if kind is Ref:
+        return value is not None and slot() is value
+    if kind is Number:
+        return bool(slot.number == id(value))
+    if slot is value or kind is not type(value) or kind not in PLAIN:
+        return slot is value
+    return bool(value == slot or (value != value and slot != slot))  # noqa: PLR0124 - not a number
+
+
+#: Most nodes lead nowhere.
+_NOTHING: Final[dict[Mark, Any]] = {}
+
+
+class Node:
+    """One thing that is looked into, as it was.
+
+    Attributes:
+        kind: how it is looked into.
+        type: the name of its type.
+        level: the number of steps from the module's namespace.
+        marks, slots: what was in it.
+        inner: what was looked into in turn, by its mark.
+        length: the number of entries, if it has too many to be looked into; else None.
+    """
+
+    __slots__ = ("inner", "kind", "length", "level", "marks", "slots", "type")
+
+    def __init__(self, kind: Kind, value: object, level: int) -> None:
+        self.kind = kind
+        self.type = type_name(value)
+        self.level = level
+        self.marks: tuple[Mark, ...] = ()
+        self.slots: tuple[Slot, ...] = ()
+        self.inner: dict[Mark, Node] = _NOTHING
+        self.length: int | None = None
+
+
+def level_below(node: Node) -> int:
+    """How many steps away its entries are; those that functions keep count as if the module kept them."""
+    return node.level + (node.kind not in (Kind.FUNCTION, Kind.FIXTURE))
+
+
+class Rules:
+    """What is looked into below a module.
+
+    Args:
+        kinds: tells of what kind something is.
+        home: the module's name: classes and functions of others are looked into where they are from.
+        depth: how many steps there are from the module's namespace to the last entries that are looked at.
+        is_noise: whether an entry says nothing about the tests.
+        is_anothers: whether an object belongs to another module, which only lent it to this one.
+
+    Attributes:
+        has_mocks: what is called of its mocks matters: they are the tests' own, and no patches of somebody.
+    """
+
+    has_mocks = False
+
+    def __init__(
+        self,
+        kinds: Kinds,
+        home: str,
+        depth: int,
+        is_noise: Callable[[Kind, Mark, object], bool],
+        is_anothers: Callable[[object], bool],
+    ) -> None:
+        self._kinds = kinds
+        self.home = home
+        self._depth = depth
+        self._is_noise = is_noise
+        self._is_anothers = is_anothers
+
+    def kind(self, value: object, level: int) -> Kind | None:
+        """How a value is looked into, that many steps from the module; None if it is not."""
+        if level > self._depth or type(value) in PLAIN:
+            return None
+        kind = self._kinds.of(value)
+        if kind is Kind.CLASS and home_of_class(value) != self.home:  # type: ignore[arg-type]
+            return None
+        if kind is Kind.FIXTURE:
+            return kind
+        if kind is Kind.MOCK and not self.has_mocks:
+            return None
+        if kind is Kind.FUNCTION and value.__module__ != self.home:
+            return None
+        return None if kind is not None and self._is_anothers(value) else kind
+
+    def entries(self, kind: Kind, value: object) -> list[tuple[Mark, object]]:
+        """What is in it that may tell something."""
+        found = entries(kind, value)
+        if kind in CONTAINERS:
+            return list(found)
+        return [(mark, part) for mark, part in found if not self._is_noise(kind, mark, part)]
+
+
+class Tree:
+    """A module's namespace and all that is looked into below it.
+
+    Attributes:
+        root: the node of the module.
+        wanted: the ids of all that is looked into, and of the dicts that keep the attributes of instances.
+        spaces: namespaces to begin with: of the module, of what a thread keeps for itself.
+        too_large: the ways to what is not looked into for its size.
+    """
+
+    def __init__(self, names: types.ModuleType, rules: Rules, died: Callable[[Any], object], home: object) -> None:
+        self._rules = rules
+        self._died = died
+        self._home = home
+        self._count = 0
+        self._nodes: dict[int, Node] = {}
+        self.wanted: set[int] = set()
+        self.spaces: list[object] = []
+        self.too_large: list[tuple[Mark, ...]] = []
+        self.root = self._node(Kind.MODULE, names, 0)
+        pending: deque[tuple[Node, object, tuple[Mark, ...]]] = deque([(self.root, names, ())])
+        while pending:
+            self._fill(*pending.popleft(), pending)
+        self._nodes.clear()
+
+    def _fill(
+        self,
+        node: Node,
+        value: object,
+        way: tuple[Mark, ...],
+        pending: deque[tuple[Node, object, tuple[Mark, ...]]],
+    ) -> None:
+        length = size(node.kind, value)
+        if length > MOST_ENTRIES or self._count > MOST_IN_A_MODULE:
+            node.length = length
+            self.too_large.append(way)
+            return
+        found = self._rules.entries(node.kind, value)
+        self._count += len(found)
+        node.marks = tuple(mark for mark, _ in found)
+        node.slots = tuple(self._slot(part) for _, part in found)
+        level = level_below(node)
+        for mark, part in found:
+            kind = self._rules.kind(part, level)
+            if kind is None:
+                continue
+            inner = self._nodes.get(id(part))
+            if inner is None:
+                inner = self._node(kind, part, level)
+                pending.append((inner, part, (*way, mark)))
+            if node.inner is _NOTHING:
+                node.inner = {}
+            node.inner[mark] = inner
+
+    def _node(self, kind: Kind, value: object, level: int) -> Node:
+        node = self._nodes[id(value)] = Node(kind, value, level)
+        self.wanted.add(id(value))
+        self._note_where_it_keeps(kind, value)
+        return node
+
+    def _note_where_it_keeps(self, kind: Kind, value: Any) -> None:
+        if kind is Kind.MODULE:
+            self.spaces.append(names_of(value))
+        elif kind is Kind.CLASS:  # what is asked for is a view, and behind it is the dict itself
+            self.wanted.update(map(id, gc.get_referents(names_of(value))))
+        elif kind is Kind.FUNCTION:
+            self.wanted.update(map(id, (value.__defaults__, value.__kwdefaults__, value.__dict__)))
+            self.spaces += [mark.args[1] for mark in parametrized(value)]
+        elif kind is Kind.FIXTURE:
+            self.spaces += [params for _, params in entries(kind, value)]
+        elif threading.local in bases_of(type(value)):
+            self.spaces.append(attributes(value))
+        elif kind in (Kind.INSTANCE, Kind.MOCK):
+            names = names_of(value)
+            self.wanted.update(map(id, (names, names.get("_mock_children"))))
+
+    def _is_own(self, function: Any) -> bool:
+        """A function of the module itself leads to nothing but the module: there are many, and to hold it is harmless."""
+        return function.__globals__ is self.spaces[0] and function.__closure__ is None
+
+    def _slot(self, value: object) -> Slot:
+        kind = type(value)
+        if kind in PLAIN or (kind is types.FunctionType and self._is_own(value)):
+            return value
+        try:
+            ref = Ref(value, self._died)
+        except TypeError:
+            return Number(value)
+        ref.home = self._home
+        return ref

@@ -1,0 +1,71 @@
+"""Looks that are dear take turns: not every stage is followed by one, and then it may have been any of several."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pytest_secaudit.watch.eyes import Looks
+from pytest_secaudit.watch.ledger import Actor
+
+MAX_NAMED = 20
+
+
+#: So many looks every run has for nothing, so that small suites are looked at exactly, and seconds for them.
+FREE_LOOKS = 60
+RESERVE = 0.25
+
+
+class Turn:
+    """Some looks, who was on stage since they were last taken, and the time that they may take.
+
+    Args:
+        looks: how to look at which area.
+
+    Attributes:
+        share: of the tests' time, from 0 to 1.
+        unwatched: those after whom nobody looked.
+    """
+
+    def __init__(self, looks: Looks) -> None:
+        self.looks = looks
+        self.unwatched: list[Actor] = []
+        self.share = 0.0
+        self._free = FREE_LOOKS
+        self._reserve = RESERVE
+        self._left = 0.0
+        self._since: float | None = None
+        self._cost = 0.0
+
+    @property
+    def is_rich(self) -> bool:
+        """Whether nobody need think of the time."""
+        return self._free > 0 and self._reserve > 0 and self.share > 0
+
+    def is_affordable(self, now: float) -> bool:
+        """Whether there is time enough for what one takes of late."""
+        if self._since is not None:
+            self._left += (now - self._since) * self.share
+        self._since = now
+        return self._left > self._cost or self.is_rich
+
+    def took(self, seconds: float, now: float) -> None:
+        """They were taken; while they are, nothing is earned."""
+        self._cost = 0.7 * self._cost + 0.3 * seconds if self._cost else seconds
+        if self.is_rich:
+            self._free -= 1
+            self._reserve -= seconds
+        else:
+            self._left -= seconds
+        self._since = now
+
+
+def window_of(actors: Sequence[Actor], last: Actor) -> Actor:
+    """Whoever of these it was."""
+    everybody = dict.fromkeys([*actors, *([last] if last.kind != "outside" else [])])
+    if len(everybody) == 1:
+        return next(iter(everybody))
+    tests = [actor for actor in everybody if actor.kind == "test"]
+    named = tests or [actor for actor in everybody if actor.plugin is None] or list(everybody)
+    first, last = named[0], named[-1]
+    ids = tuple(dict.fromkeys(actor.id for actor in everybody))[:MAX_NAMED]
+    return last._replace(kind="window", id=first.id if first.id == last.id else f"{first.id} ... {last.id}", ids=ids)
