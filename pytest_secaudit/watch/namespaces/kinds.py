@@ -16,8 +16,6 @@ import types
 import weakref
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from itertools import repeat
-from operator import is_
 from typing import Any, Final
 
 from pytest_secaudit.watch import real
@@ -113,24 +111,25 @@ class Kinds:
                 self._known.clear()
             known = self._known[id(cls)] = (weakref.ref(cls), self._of_class(cls))
         kind = known[1]
-        if kind is Kind.CLASS:
-            return kind if self.is_own(value) else None  # type: ignore[arg-type]
-        if kind is Kind.FUNCTION:
-            return kind if self._has_more(value) else None
-        return kind
+        return None if kind is Kind.CLASS and not self.is_own(value) else kind  # type: ignore[arg-type]
 
     def is_own(self, cls: type) -> bool:
         """Whether a class is the project's, and no enumeration."""
         return self._is_project(home_of_class(cls)) and enum.EnumMeta not in bases_of(type(cls))
 
-    def _has_more(self, function: Any) -> bool:
+    def keeps_something(self, function: Any) -> bool:
         """Whether a function keeps something between its calls: attributes, or defaults that can change."""
-        defaults = (*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values())
-        if any(type(one) not in _FIXED and self.of(one) in _CHANGING for one in defaults):
-            return True
-        known = (function.__globals__, function.__builtins__, function.__kwdefaults__)  # to ask for `__dict__` makes it
-        found = gc.get_referents(function)
-        return any(type(one) is dict and not any(map(is_, known, repeat(one))) for one in found)
+        for one in gc.get_referents(function):  # to ask for `__dict__` would make one
+            if type(one) is tuple and one is function.__defaults__:
+                if self._may_change(one):
+                    return True
+            elif type(one) is dict and one and one is not function.__globals__ and one is not function.__builtins__:
+                if one is not function.__kwdefaults__ or self._may_change(one.values()):
+                    return True
+        return False
+
+    def _may_change(self, defaults: Iterable[object]) -> bool:
+        return any(type(one) not in _FIXED and self.of(one) in _CHANGING for one in defaults)
 
     def _of_class(self, cls: type) -> Kind | None:
         if cls is types.FunctionType:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import functools
+from types import ModuleType
 from typing import Final
 
 from pytest_secaudit.watch.namespaces.kinds import Kind, Mark
-from pytest_secaudit.watch.strangers import is_module, names_of
+from pytest_secaudit.watch.strangers import names_of
 
 #: Names in a module's namespace that the interpreter, pytest and `warnings` keep.
 _OF_MODULES: Final = frozenset(
@@ -26,6 +27,8 @@ _OF_LIBRARIES: Final = (
     "_hypothesis_", "_pytest", "_sa_", "_v_",
 )  # fmt: skip
 _BY_KIND: Final = {Kind.MODULE: _OF_MODULES, Kind.CLASS: _OF_CLASSES, Kind.FUNCTION: _OF_FUNCTIONS}
+#: Those that do not look like it.
+_PLAIN_NAMES: Final = frozenset(("hypothesis", "pytestmark", "tearDown_exceptions"))
 #: What is worked out once and kept.
 _CACHES: Final = (functools.cached_property, type(functools.lru_cache(None)(id)))
 
@@ -40,9 +43,12 @@ def is_noise(kind: Kind, mark: Mark, value: object) -> bool:
     """
     if type(mark) is not str:
         return False
-    if mark in _BY_KIND.get(kind, ()) or mark.startswith(_OF_LIBRARIES) or type(value) in _CACHES:
+    if (mark[:1] in "_@" or mark in _PLAIN_NAMES) and (
+        mark.startswith(_OF_LIBRARIES) or mark in _BY_KIND.get(kind, ())
+    ):
         return True
-    return kind is Kind.MODULE and is_module(value) and _is_submodule(mark, value)
+    cls = type(value)
+    return cls in _CACHES or (cls is ModuleType and kind is Kind.MODULE and _is_submodule(mark, value))
 
 
 def _is_submodule(mark: str, value: object) -> bool:

@@ -8,11 +8,11 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import takewhile
-from types import ModuleType
+from types import BuiltinFunctionType, FunctionType, ModuleType
 from typing import Any, Final
 
 from pytest_secaudit.watch import real
-from pytest_secaudit.watch.namespaces.kinds import Kind, Kinds
+from pytest_secaudit.watch.namespaces.kinds import PLAIN, Kind, Kinds
 from pytest_secaudit.watch.namespaces.noise import is_noise
 from pytest_secaudit.watch.namespaces.tree import Rules, Tree
 from pytest_secaudit.watch.namespaces.wire import Wire
@@ -24,13 +24,14 @@ OF_TESTS: Final = 4
 
 #: What modules import from each other, and is changed in place.
 _SHARED: Final = frozenset((Kind.DICT, Kind.ROW, Kind.SET, Kind.INSTANCE, Kind.MOCK))
+_NEVER_SHARED: Final = PLAIN | {BuiltinFunctionType, FunctionType, ModuleType, type}
 #: How many files are read to tell who made what several modules hold.
 _MOST_READ: Final = 300
 
 #: Where mocks come from: what is set on their classes is shared by all tests.
 MOCKS: Final = ("unittest.mock", "mock")
 #: So many modules of others are looked at, those first that most modules know.
-_MOST_OUTSIDE: Final = 60
+_MOST_OUTSIDE: Final = 40
 #: These change all the time, have a watcher of their own, or are the audit's.
 _NOT_OUTSIDE: Final = frozenset(("__main__", "_pytest", "builtins", "pytest", "pytest_secaudit", "sys"))
 
@@ -132,6 +133,13 @@ class Chunk:
         return self._wire.is_still()
 
 
+class _MockClasses(Kinds):
+    """Of the classes where mocks come from, those of the mocks."""
+
+    def is_own(self, cls: type) -> bool:
+        return cls.__name__.endswith("Mock") and super().is_own(cls)
+
+
 class Modules:
     """Finds the modules that are looked into.
 
@@ -149,7 +157,7 @@ class Modules:
         self._last: str | None = None
         self._may_read = _MOST_READ
         self._kinds = Kinds(self.is_own)
-        self._mocks = Kinds(frozenset(MOCKS).__contains__)
+        self._mocks = _MockClasses(frozenset(MOCKS).__contains__)
 
     def is_own(self, name: str) -> bool:
         """Whether the module of this name is the project's."""
@@ -222,7 +230,9 @@ class Modules:
         holders: dict[int, list[tuple[Root, str]]] = {}
         for root in roots:
             for name, value in list(names_of(root.module).items()):
-                if type(name) is str and self._kinds.of(value) in _SHARED and not self._is_anothers(root, value):
+                if type(value) in _NEVER_SHARED or type(name) is not str:
+                    continue
+                if self._kinds.of(value) in _SHARED and not self._is_anothers(root, value):
                     holders.setdefault(id(value), []).append((root, name))
         for number, places in holders.items():
             self._owners[number] = places[0] if len(places) == 1 else self._home(places)

@@ -142,18 +142,20 @@ class Rules:
 
     def kind(self, value: object, level: int) -> Kind | None:
         """How a value is looked into, that many steps from the module; None if it is not."""
-        if level > self._depth or type(value) in PLAIN:
+        cls = type(value)
+        if level > self._depth or cls in PLAIN:
             return None
+        if cls is types.FunctionType:
+            is_own = value.__module__ == self.home
+            return Kind.FUNCTION if is_own and self._kinds.keeps_something(value) else None
         kind = self._kinds.of(value)
+        if kind is None or kind is Kind.FIXTURE:
+            return kind
         if kind is Kind.CLASS and home_of_class(value) != self.home:  # type: ignore[arg-type]
             return None
-        if kind is Kind.FIXTURE:
-            return kind
         if kind is Kind.MOCK and not self.has_mocks:
             return None
-        if kind is Kind.FUNCTION and value.__module__ != self.home:
-            return None
-        return None if kind is not None and self._is_anothers(value) else kind
+        return None if self._is_anothers(value) else kind
 
     def entries(self, kind: Kind, value: object) -> list[tuple[Mark, object]]:
         """What is in it that may tell something."""
@@ -206,7 +208,7 @@ class Tree:
         node.slots = tuple(self._slot(part) for _, part in found)
         level = level_below(node)
         for mark, part in found:
-            kind = self._rules.kind(part, level)
+            kind = None if type(part) in PLAIN else self._rules.kind(part, level)
             if kind is None:
                 continue
             inner = self._nodes.get(id(part))
