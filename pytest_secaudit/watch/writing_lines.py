@@ -110,6 +110,20 @@ def line_of_attribute(text: str, first: int, holder: Collection[str], name: str,
     return _only_line(text, first, (name,), fits)
 
 
+def line_of_call(text: str, first: int, start: str) -> int | None:
+    """The line of the only call of something whose name begins so.
+
+    Args:
+        text: the source of the owner's file.
+        first: the first line of the owner's function, decorators included; 0 for the module's own level.
+        start: ``reload``, for `importlib.reload` and what others call it.
+
+    Raises:
+        SyntaxError, ValueError: when the file cannot be parsed.
+    """
+    return _only_line(text, first, (start,), lambda write: write.called.startswith(start))
+
+
 #: What changes a container in place.
 _MUTATORS = frozenset(
     "add append appendleft clear delattr discard extend insert pop popleft popitem remove reverse setattr setdefault sort"

@@ -49,6 +49,7 @@ OWN = Own(a=1)
 
 class Cart:
     kind = "cart"
+    loaded = False
     items = []
     __registered__ = {}
     def __init__(self):
@@ -64,6 +65,12 @@ class Cart:
         price = 1
 
 CART = Cart()
+
+class Big(Cart):
+    pass
+
+class Same(Cart):
+    kind = "cart"
 
 class Slim:
     __slots__ = ("size",)
@@ -161,6 +168,9 @@ CHANGES = [
     ("CART.size = 2", ("shop.CART.size", "PSA110", "at 2 (it was 0)", "")),
     ("CART.client = object()", ("shop.CART.client", "PSA110", "added, an object", "info")),
     ("CART.lines.append(1)", ("shop.CART.lines", "PSA104", "with one entry more", "info")),
+    ("Big.kind = 'big'", ("shop.Big.kind", "PSA110", "added, a str", "info")),
+    ("CART.is_open = True", ("shop.CART.is_open", "PSA110", "added, True", "info")),
+    ("Cart.loaded = True", ("shop.Cart.loaded", "PSA110", "at True (it was False)", "info")),
     ("SLIM.size = 2", ("shop.SLIM.size", "PSA110", "at 2 (it was 1)", "")),
     ("del SLIM.size", ("shop.SLIM.size", "PSA110", "removed", "info")),
     ("LOCAL.user = 1", ("shop.LOCAL.user", "PSA110", "at 1 (it was None)", "")),
@@ -202,6 +212,9 @@ def test_what_is_changed(shop: types.ModuleType, area: Namespaces, code: str, ex
         "TABLE['c']['d']['e']['f'] = 2",  # deeper than it is looked
         "import types as submodule; submodule = types.ModuleType('shop.submodule')",
         "Cart.made = property(id); del Cart.made",
+        "Big.kind = 'cart'",  # as it is inherited
+        "del Same.kind",
+        "CART.kind = 'cart'",
         "threading.Thread(target=setattr, args=(LOCAL, 'user', 3)).start()",
     ],
 )
@@ -454,3 +467,24 @@ def test_parameters_of_tests_and_fixtures(load: Callable[..., types.ModuleType],
         "test_it.TestIt.test_both(a,b)[0][1]['c']",
         "test_it.TestIt.test_both.patchings[0].new.call_count",
     }
+
+
+def test_a_module_that_is_loaded_anew_is_one_hazard(shop: types.ModuleType, area: Namespaces) -> None:
+    exec(SHOP, vars(shop))
+    changes = list(area.look_far())
+    assert {(change.subject, area.code_of(change), area.level(change)) for change in changes} == {
+        ("shop", "PSA110", "")
+    }
+    assert "loaded anew" in area.said(changes[0])
+    text = "def test_it():\n    importlib.reload(shop)\n"
+    assert area.writing_line(text, 1, changes[0]) == 2
+
+
+@pytest.mark.parametrize(
+    ("value", "is_harm"), [("None", False), ("0", False), ("{}", False), ("3", True), ("[1]", True)]
+)
+def test_a_set_up_that_resets(shop: types.ModuleType, area: Namespaces, value: str, is_harm: bool) -> None:
+    exec(f"LIMIT = {value}", vars(shop))
+    [change] = area.look_far()
+    owner = Actor("setup", "test_it.py::TestIt::setUp", scope="function", path="base.py")
+    assert area.is_harm_of(owner, change) is is_harm

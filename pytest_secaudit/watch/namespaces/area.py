@@ -143,10 +143,10 @@ class Namespaces:
             if not self._is_habit(one):
                 by_holder.setdefault(one.holder, []).append(one)
         own = [] if root.is_outside else by_holder.get(id(root.module), [])
-        redone = [one for one in own if self._is_defined_anew(root, one)]
-        if len(redone) > 1:
-            by_holder[id(root.module)] = [one for one in by_holder[id(root.module)] if one not in redone]
-        changes = [self._loaded_anew(root, one) for one in redone] if len(redone) > 1 else []
+        changes: list[Change] = []
+        if sum(self._is_defined_anew(root, one) for one in own) > 1:  # and so are its other names
+            changes = [self._loaded_anew(root, one) for one in own if one.before != ABSENT]
+            by_holder[id(root.module)] = [one for one in own if one.before == ABSENT]
         for group in by_holder.values():
             changes += [self._change(root, one, several=len(group) > _KEYS_NAMED) for one in group]
         return changes

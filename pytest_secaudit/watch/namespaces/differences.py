@@ -13,7 +13,7 @@ from typing import Any, Final
 from pytest_secaudit.watch.namespaces.kinds import CONTAINERS, MOST_ENTRIES, PLAIN, Kind, Mark, size
 from pytest_secaudit.watch.namespaces.tree import Node, Number, Ref, Rules, Slot, form_of, is_in, level_below
 from pytest_secaudit.watch.state import ABSENT, Held
-from pytest_secaudit.watch.strangers import type_name
+from pytest_secaudit.watch.strangers import bases_of, names_of, type_name
 
 #: How much of a value is compared when something else stands in its place.
 _MOST_PARTS: Final = 1000
@@ -122,6 +122,8 @@ def _parts(node: Node, value: object, rules: Rules, way: Way, found: list[tuple[
         after = frozen(part, rules, level_below(node))
         if before == after:
             continue
+        if known is None and after == _inherited(node, value, mark, rules):
+            continue
         place = (*way, (node.kind, mark))
         if inner is not None and _is_made_anew(inner, part, rules):
             for one in differences(inner, part, rules):
@@ -129,7 +131,24 @@ def _parts(node: Node, value: object, rules: Rules, way: Way, found: list[tuple[
         else:
             yield Difference(place, before, after, part, id(value))
     for mark, slot in then.values():
-        yield Difference((*way, (node.kind, mark)), _of_slot(slot, node.inner.get(mark)), ABSENT, None, id(value))
+        before = _of_slot(slot, node.inner.get(mark))
+        if before != _inherited(node, value, mark, rules):
+            yield Difference((*way, (node.kind, mark)), before, ABSENT, None, id(value))
+
+
+def _inherited(node: Node, value: object, mark: Mark, rules: Rules) -> Hashable:
+    """What a class has of its bases under a name, and an instance of its class: to set the same is no difference."""
+    if node.kind not in (Kind.CLASS, Kind.INSTANCE) or type(mark) is not str:
+        return None
+    bases = bases_of(value)[1:] if node.kind is Kind.CLASS else bases_of(type(value))  # type: ignore[arg-type]
+    for base in bases:
+        found = names_of(base).get(mark, _MISSING)
+        if found is not _MISSING:
+            return frozen(found, rules, level_below(node))
+    return None
+
+
+_MISSING: Final = object()
 
 
 def _is_made_anew(node: Node, value: object, rules: Rules) -> bool:

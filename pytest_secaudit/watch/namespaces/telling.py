@@ -10,13 +10,14 @@ from typing import Any, Final
 from pytest_secaudit.redact import clean
 from pytest_secaudit.watch.ledger import Actor
 from pytest_secaudit.watch.namespaces.differences import Content, has_only_grown
-from pytest_secaudit.watch.namespaces.kinds import CONTAINERS, Kind
+from pytest_secaudit.watch.namespaces.kinds import CONTAINERS, NAMED, Kind
 from pytest_secaudit.watch.state import ABSENT, Change, Held
 from pytest_secaudit.watch.strangers import with_article
-from pytest_secaudit.watch.writing_lines import line_of_attribute
+from pytest_secaudit.watch.writing_lines import line_of_attribute, line_of_call
 
 #: Of these the value is said. Text may be a password.
 _SHOWN: Final = ("bool", "complex", "float", "int", "NoneType")
+_DONE: Final = re.compile(r"load|init|config|set_?up|ready|done|regist|start|install|import|cached|warned|seen|called")
 _PLAIN: Final = (*_SHOWN, "bytes", "str")
 #: Names of numbers that go up with every use.
 _COUNTS: Final = re.compile(r"count|next|last|id$|ids$|index|seq|serial|total|calls|hits|miss|num|version|generation")
@@ -87,9 +88,18 @@ def level_of(change: Change) -> str:
         return "advisory" if spot.path and not spot.is_private else "info"
     if _is_number(before) and _is_number(after) and before[1] < after[1] and _COUNTS.search(spot.name.lower()):
         return "advisory" if spot.path and not spot.is_private else "info"
+    if not spot.path and (before, after) == (("bool", False), ("bool", True)) and _DONE.search(spot.name.lower()):
+        return "info"  # something that is done once
     if before == ABSENT or (spot.holder is Kind.INSTANCE and (after == ABSENT or _is_made(before, after))):
         return "info"  # at the first use
     return "advisory" if spot.is_private else ""
+
+
+def _is_empty(token: Any) -> bool:
+    """Whether it is a value to begin with: nothing, no, zero, an empty container."""
+    if type(token) is Content:
+        return token.kind in CONTAINERS and not token.length
+    return type(token) is tuple and token[0] in _PLAIN and not token[1]
 
 
 def _is_made_once(spot: Spot, before: Any, after: Any) -> bool:
@@ -135,6 +145,8 @@ def is_harm_of(owner: Actor, change: Change) -> bool:
         return is_object and change.site is not None
     if spot.of_test_class and change.site is None:  # a base class, or what runs tests, made it for them
         return False
+    if owner.kind == "setup" and owner.scope == "function" and spot.holder in NAMED and _is_empty(spot.token):
+        return False  # what tests may have left is reset before each of them
     if spot.path == owner.path and spot.holder is Kind.MODULE and _is_made_once(spot, *_tokens(change)):
         return False  # a cache of the test module itself
     is_own = owner.path == spot.path or owner.id.startswith(f"{spot.path}::")
@@ -154,7 +166,7 @@ def writing_line(text: str, first: int, change: Change) -> int | None:
     """
     spot: Any = change.after
     if spot.is_reload:
-        return line_of_attribute(text, first, (), "reload", in_place=True)
+        return line_of_call(text, first, "reload")
     *holder, name = change.subject.partition("[")[0].partition("(")[0].split(".")
     in_place = spot.holder in CONTAINERS
     receivers = ("cls", "self") if in_place and spot.in_class else ("cls",)
