@@ -317,6 +317,8 @@ class Engine:
                 self.ledger.forgive(actor, name, change)
         for claim in self.ledger.close(actor, failed=failed):
             claim.owner = owners.get(id(claim.change), actor)
+            if claim.owner is not actor:  # it was in force for those who ran since, too
+                claim.bodies = self.ledger.bodies_since(claim.owner.id) or claim.bodies
             self._describe(claim)
         self.seconds += real.perf_counter() - began
 

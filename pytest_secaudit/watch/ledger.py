@@ -295,6 +295,13 @@ class Ledger:
         self._stage.append(test)
         self._bodies.append((test.id, test.group))
 
+    def bodies_since(self, test: str) -> int | None:
+        """The number of bodies that had run when this test had; None if it never did."""
+        for number in range(len(self._bodies) - 1, -1, -1):
+            if self._bodies[number][0] == test:
+                return number + 1
+        return None
+
     def test_failed(self, test: str) -> None:
         """The test failed: it may be a victim of what it saw."""
         for number in range(len(self._bodies) - 1, -1, -1):
