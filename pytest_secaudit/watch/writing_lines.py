@@ -62,13 +62,15 @@ class Write:
         line: where it stands.
         names: in the chain that it writes to, or calls: ``sys.path.insert`` gives insert, path, sys.
         called: the last name of what it calls; empty where it assigns or deletes.
-        is_item: it is an item or attribute that is assigned to or deleted, not a name.
+        is_part: it is an item or attribute that is assigned to or deleted, not a name.
+        is_within: it changes what is there: an item is assigned to or deleted, or something is added to it.
     """
 
     line: int
     names: frozenset[str]
     called: str = ""
-    is_item: bool = False
+    is_part: bool = False
+    is_within: bool = False
 
 
 def writing_line(text: str, first: int, area: str, subject: str) -> int | None:
@@ -102,7 +104,9 @@ def line_of_attribute(text: str, first: int, holder: Collection[str], name: str,
     """
 
     def fits(write: Write) -> bool:
-        if name not in write.names or (write.called and (not in_place or write.called == name)):
+        if name not in write.names or (in_place and not (write.called or write.is_within)):
+            return False
+        if write.called and (not in_place or write.called == name):
             return False
         others = write.names - {name, write.called}
         return not others or not others.isdisjoint(holder)
@@ -145,7 +149,7 @@ def line_of_value(text: str, first: int, name: str) -> int | None:
 
     def fits(write: Write) -> bool:
         is_change = not write.called or write.called in _MUTATORS
-        return name in write.names and is_change and (len(write.names) > 1 or write.is_item)
+        return name in write.names and is_change and (len(write.names) > 1 or write.is_part)
 
     return _only_line(text, first, (name,), fits)
 
@@ -275,7 +279,12 @@ def _own_writes(owner: ast.AST) -> Iterator[Write]:
                 part for one in targets for part in (one.elts if isinstance(one, (ast.Tuple, ast.List)) else [one])
             ]
             yield from (
-                Write(node.lineno, frozenset(_names(part)), is_item=isinstance(part, (ast.Attribute, ast.Subscript)))
+                Write(
+                    node.lineno,
+                    frozenset(_names(part)),
+                    is_part=isinstance(part, (ast.Attribute, ast.Subscript)),
+                    is_within=isinstance(part, ast.Subscript) or isinstance(node, ast.AugAssign),
+                )
                 for part in parts
                 if not _is_of_self(part)
             )

@@ -66,6 +66,14 @@ class Cart:
 
 CART = Cart()
 
+def make():
+    def made(self):
+        return make
+    return made
+
+Cart.made = make()
+Cart.asked = property(make())
+
 class Big(Cart):
     pass
 
@@ -168,6 +176,7 @@ CHANGES = [
     ("CART.size = 2", ("shop.CART.size", "PSA110", "at 2 (it was 0)", "")),
     ("CART.client = object()", ("shop.CART.client", "PSA110", "added, an object", "info")),
     ("CART.lines.append(1)", ("shop.CART.lines", "PSA104", "with one entry more", "info")),
+    ("Cart.asked = property(counted)", ("shop.Cart.asked", "PSA110", "replaced, another property", "")),
     ("Big.kind = 'big'", ("shop.Big.kind", "PSA110", "added, a str", "info")),
     ("CART.is_open = True", ("shop.CART.is_open", "PSA110", "added, True", "info")),
     ("Cart.loaded = True", ("shop.Cart.loaded", "PSA110", "at True (it was False)", "info")),
@@ -211,10 +220,11 @@ def test_what_is_changed(shop: types.ModuleType, area: Namespaces, code: str, ex
         "Cart.tearDown_exceptions = []",
         "TABLE['c']['d']['e']['f'] = 2",  # deeper than it is looked
         "import types as submodule; submodule = types.ModuleType('shop.submodule')",
-        "Cart.made = property(id); del Cart.made",
+        "Cart.fresh = property(id); del Cart.fresh",
         "Big.kind = 'cart'",  # as it is inherited
         "del Same.kind",
         "CART.kind = 'cart'",
+        "Cart.made = make(); Cart.asked = property(make())",
         "threading.Thread(target=setattr, args=(LOCAL, 'user', 3)).start()",
     ],
 )

@@ -11,9 +11,9 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from pytest_secaudit.watch.namespaces.kinds import CONTAINERS, MOST_ENTRIES, PLAIN, Kind, Mark, size
-from pytest_secaudit.watch.namespaces.tree import Node, Number, Ref, Rules, Slot, form_of, is_in, level_below
+from pytest_secaudit.watch.namespaces.tree import Made, Node, Number, Ref, Rules, Slot, is_in, level_below, opaque
 from pytest_secaudit.watch.state import ABSENT, Held
-from pytest_secaudit.watch.strangers import bases_of, names_of, type_name
+from pytest_secaudit.watch.strangers import bases_of, names_of, type_name, with_article
 
 #: How much of a value is compared when something else stands in its place.
 _MOST_PARTS: Final = 1000
@@ -180,13 +180,6 @@ def frozen(value: object, rules: Rules, level: int, depth: int = 0) -> Hashable:
     return Content(kind, type_name(value), _arranged(kind, parts), length)
 
 
-def opaque(value: object) -> Hashable:
-    """Somebody's object, as nothing but itself."""
-    held = Held(value)
-    held.loosen()
-    return held if held.is_loose else form_of(value)
-
-
 def _of_node(node: Node, depth: int = 0) -> Hashable:
     if node.length is not None:
         return Content(node.kind, node.type, (), node.length)
@@ -203,9 +196,11 @@ def _of_slot(slot: Slot, inner: Node | None, depth: int = 0) -> Hashable:
         return kind.__name__, slot
     if inner is not None and inner.kind not in (Kind.CLASS, Kind.FUNCTION, Kind.MODULE, Kind.MOCK) and depth <= _DEPTH:
         return _of_node(inner, depth)
+    if kind is Made:
+        return slot.token  # type: ignore[no-any-return]
     if kind is Ref:
         alive = slot()
-        return opaque(alive) if alive is not None else Held(object(), "an object that is gone")
+        return opaque(alive) if alive is not None else Held(object(), with_article(slot.type))
     return slot.form if kind is Number else opaque(slot)
 
 

@@ -11,7 +11,7 @@ import threading
 import types
 import weakref
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from typing import Any, Final
 
 from pytest_secaudit.watch.namespaces.kinds import (
@@ -27,6 +27,7 @@ from pytest_secaudit.watch.namespaces.kinds import (
     parametrized,
     size,
 )
+from pytest_secaudit.watch.state import Held
 from pytest_secaudit.watch.strangers import bases_of, home_of_class, names_of, type_name
 
 #: How many entries are looked at in one module and all that it holds.
@@ -34,10 +35,16 @@ MOST_IN_A_MODULE: Final = 5000
 
 
 class Ref(weakref.ref):  # type: ignore[type-arg]
-    """Knows in whose tree the object is."""
+    """Knows in whose tree the object is, and what it was when it is gone.
 
-    __slots__ = ("home",)
+    Attributes:
+        home: whoever the tree belongs to.
+        type: the name of the object's type.
+    """
+
+    __slots__ = ("home", "type")
     home: object
+    type: str
 
 
 class Number:
@@ -61,7 +68,39 @@ def form_of(value: object) -> tuple[str, int]:
     return (type_name(value), id(value) if kind is None else size(kind, value))
 
 
-#: What stands for a value in a tree: itself if it is plain or a function of the module's own, else a `Ref` or `Number`.
+def opaque(value: object) -> Hashable:
+    """Somebody's object, as nothing but itself; a function that was made anew from the same code is no other one."""
+    cls = type(value)
+    if cls is types.FunctionType:
+        held = Held(value.__code__, "a function")  # type: ignore[attr-defined]
+        held.loosen()
+        return held
+    if cls in (classmethod, staticmethod):
+        return cls.__name__, opaque(value.__func__)  # type: ignore[attr-defined]
+    if cls is property:
+        return "property", (opaque(value.fget), opaque(value.fset), opaque(value.fdel))  # type: ignore[attr-defined]
+    held = Held(value)
+    held.loosen()
+    return held if held.is_loose else form_of(value)
+
+
+class Made:
+    """Stands for a function, or what wraps one, by its code.
+
+    Attributes:
+        token: equal to that of another one that was made from the same code.
+    """
+
+    __slots__ = ("token",)
+
+    def __init__(self, value: object) -> None:
+        self.token = opaque(value)
+
+
+_OF_CODE: Final = frozenset((classmethod, property, staticmethod, types.FunctionType))
+
+
+#: What stands for a value in a tree: itself if it is plain or a function of the module's own, else a `Ref`, `Number` or `Made`.
 Slot = Any
 
 
@@ -72,6 +111,8 @@ def is_in(slot: Slot, value: object) -> bool:
         return value is not None and slot() is value
     if kind is Number:
         return bool(slot.number == id(value))
+    if kind is Made:
+        return type(value) in _OF_CODE and bool(opaque(value) == slot.token)
     if slot is value or kind is not type(value) or kind not in PLAIN:
         return slot is value
     return bool(value == slot or (value != value and slot != slot))  # noqa: PLR0124 - not a number
@@ -249,9 +290,12 @@ class Tree:
         kind = type(value)
         if kind in PLAIN or (kind is types.FunctionType and self._is_own(value)):
             return value
+        if kind in _OF_CODE:
+            return Made(value)
         try:
             ref = Ref(value, self._died)
         except TypeError:
             return Number(value)
         ref.home = self._home
+        ref.type = type_name(value)
         return ref
