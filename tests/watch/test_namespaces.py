@@ -498,3 +498,13 @@ def test_a_set_up_that_resets(shop: types.ModuleType, area: Namespaces, value: s
     [change] = area.look_far()
     owner = Actor("setup", "test_it.py::TestIt::setUp", scope="function", path="base.py")
     assert area.is_harm_of(owner, change) is is_harm
+
+
+def test_what_a_test_module_has_of_its_own_is_no_stand_in(
+    load: Callable[..., types.ModuleType], area: Namespaces
+) -> None:
+    source = "class View:\n    pass\nVIEW = View()\ndef handler(): pass\n"
+    module = load("test_it", source, "/repo/test_it.py")
+    area.begin()
+    module.VIEW.cached = module.handler  # by the product, when it was asked for the first time
+    assert told(area) == [("test_it.VIEW.cached", "PSA110", "added, a function", "info")]

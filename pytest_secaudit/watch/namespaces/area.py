@@ -175,7 +175,7 @@ class Namespaces:
             name=mark if type(mark) is str and holder in NAMED else "",
             in_class=bool(named) and named[-1] is Kind.CLASS,
             is_private=any(kind in NAMED and type(step) is str and step.startswith("_") for kind, step in shown),
-            is_stub=self._is_stub(one.value),
+            is_stub=not root.path and self._is_stub(one.value),  # in a test module it is at home
             of_test_class=holder is Kind.CLASS and self._is_of_test_class(root, shown),
             of_mock=root.name in _MOCKS and holder is Kind.CLASS,
             is_outside=root.is_outside,
