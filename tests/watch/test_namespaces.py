@@ -103,7 +103,10 @@ counted.calls = 0
 def cached(x):
     return x
 
-@functools.wraps(counted)
+def inner(seen=[]):
+    pass
+
+@functools.wraps(inner)
 def wrapper():
     pass
 """
@@ -185,6 +188,7 @@ CHANGES = [
     ("LOCAL.user = 1", ("shop.LOCAL.user", "PSA110", "at 1 (it was None)", "")),
     ("charge.__defaults__[0].append(1)", ("shop.charge(seen)", "PSA104", "with one entry more", "info")),
     ("charge.__kwdefaults__['more']['a'] = 1", ("shop.charge(more)['a']", "PSA104", "added, 1", "info")),
+    ("wrapper.__wrapped__.__defaults__[0].append(1)", ("shop.inner(seen)", "PSA104", "with one entry more", "info")),
     ("counted.calls += 1", ("shop.counted.calls", "PSA110", "at 1 (it was 0)", "info")),
     ("PATTERN = re.compile('y')", ("shop.PATTERN", "PSA110", "replaced, another Pattern", "")),
 ]

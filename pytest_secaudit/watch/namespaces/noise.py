@@ -20,7 +20,7 @@ _OF_CLASSES: Final = frozenset(
     " __firstlineno__ __module__ __orig_bases__ __parameters__ __qualname__ __signature__ __slotnames__ __slots__"
     " __static_attributes__ __weakref__ _abc_impl _class_cleanups _classSetupFailed tearDown_exceptions".split()
 )
-_OF_FUNCTIONS: Final = frozenset(("hypothesis", "pytestmark", "__signature__", "__doc__", "__wrapped__"))
+_OF_FUNCTIONS: Final = frozenset(("hypothesis", "pytestmark", "__signature__", "__doc__"))
 #: Names that libraries put on the classes, functions and modules that they look after.
 _OF_LIBRARIES: Final = (
     "__attrs_", "__dataclass_", "__hypothesis", "__mapper", "__pydantic_", "__pytest_", "__sqlalchemy", "__zope",
