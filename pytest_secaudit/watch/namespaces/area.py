@@ -192,8 +192,9 @@ class Namespaces:
         if not root.path or way[-1][0] is not Kind.CLASS or not issubclass(type(found), type):
             return False
         bases = bases_of(found)  # type: ignore[arg-type]
-        return any(
-            base.__name__ == "TestCase" or any(name.startswith("test") for name in names_of(base)) for base in bases
+        names = (name for base in bases for name in names_of(base))
+        return any(home_of_class(base) == "unittest.case" for base in bases) or any(
+            type(name) is str and name.startswith("test") for name in names
         )
 
     def _is_stub(self, value: object) -> bool:
