@@ -175,6 +175,7 @@ class Watching:
             self.engine.test_is_over()
             if self.engine.windows or not ledger.is_even(self._mine):
                 self._claim_mine()
+            self.engine.out_of_scope(self._mine)
             self._mine.clear()
             self._item, self._taking_down = None, False
             ledger.set_up_begins()
@@ -446,7 +447,7 @@ class Watching:
         self._claim_mine()
         if not self._interrupted:
             self.engine.look_late(at_last=True)
-            self.engine.close_windows()
+            self.engine.close_windows(at_last=True)
             for actor in self._imports:
                 self.engine.close(actor)
         self.engine.stop()

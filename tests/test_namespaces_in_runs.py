@@ -264,3 +264,19 @@ def test_b():
     assert gone() is None
 """
     assert found(audit(pytester, source))[0][1] == "shop.held"
+
+
+def test_a_fixture_of_a_class_that_is_used_without_one_does_not_hold_windows_open(pytester: pytest.Pytester) -> None:
+    source = """
+import os, pytest
+
+@pytest.fixture(scope="class", autouse=True)
+def of_class():
+    yield
+
+def test_a(): pass
+def test_b(): open(os.path.join(os.path.dirname(__file__), "left.txt"), "w").close()
+def test_c(): pass
+"""
+    data = audit(pytester, source)
+    assert [(one["code"], one["subject"], one["line"]) for one in data["findings"]] == [("PSA605", "left.txt", 8)]

@@ -203,7 +203,11 @@ def test_rerunfailures(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatc
     )
     data, result = audit(pytester, monkeypatch, "-p", "pytest_rerunfailures", "--reruns=3")
     result.stdout.fnmatch_lines(["*1 passed*2 rerun*"])
-    assert left(data) == [("os.environ['LEFT_F']", "test_it.py::dirty"), ("os.environ['LEFT_T']", "test_it.py::test_a")]
+    assert left(data) == [
+        ("os.environ['LEFT_F']", "test_it.py::dirty"),
+        ("os.environ['LEFT_T']", "test_it.py::test_a"),
+        ("test_it.TRIES", "test_it.py::test_a"),
+    ]
 
 
 @pytest.mark.parametrize("method", ["signal", "thread"])

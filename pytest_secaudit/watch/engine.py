@@ -9,7 +9,7 @@ from __future__ import annotations
 import bisect
 import functools
 from collections import defaultdict
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -285,8 +285,19 @@ class Engine:
 
     # --- claims
 
-    def close_windows(self) -> None:
-        """The tests of which nobody knows which it was are over; a fixture among them may still put it back."""
+    def out_of_scope(self, actors: Iterable[Actor]) -> None:
+        """These are gone, whether or not they owed anything."""
+        if self._in_scope:
+            self._in_scope.difference_update(actors)
+
+    def close_windows(self, *, at_last: bool = False) -> None:
+        """The tests of which nobody knows which it was are over; a fixture among them may still put it back.
+
+        Args:
+            at_last: there is no later occasion.
+        """
+        if at_last:
+            self._in_scope.clear()
         for window in [one for one, members in self.windows.items() if self._in_scope.isdisjoint(members)]:
             self.close(window)
             del self.windows[window]
