@@ -11,6 +11,7 @@ from pytest_secaudit.checks import built_in
 from pytest_secaudit.model import ADVISORY, Finding, Owner
 from pytest_secaudit.settings import (
     BadSetting,
+    parse_budget,
     parse_expected,
     parse_level,
     parse_per_file_ignore,
@@ -140,3 +141,14 @@ def test_expected_takes_a_subject_as_the_report_prints_it() -> None:
     assert not entry.covers(finding(subject="os.environ['LANG']"))
     any_key = parse_expected("s", "PSA701 os.environ['T*']  why", CHECKS)
     assert any_key.covers(finding(subject="os.environ['TZ']"))
+
+
+@pytest.mark.parametrize(("given", "expected"), [("", 5.0), ("0", 0.0), ("2.5", 2.5), ("100", 100.0)])
+def test_a_budget(given: str, expected: float) -> None:
+    assert parse_budget("secaudit_budget", given) == expected
+
+
+@pytest.mark.parametrize("given", ["much", "-1", "101", "nan"])
+def test_a_wrong_budget_names_itself(given: str) -> None:
+    with pytest.raises(BadSetting, match="secaudit_budget"):
+        parse_budget("secaudit_budget", given)

@@ -75,7 +75,7 @@ def name_of(path: object, flags: object) -> str | None:
     if type(path) is not str or not path.startswith((*_HOMES, "/etc/")):
         return None
     name = _name_of(path)
-    return name if name is not None and (_creates(flags) or _is_there(path)) else None
+    return name if name is not None and (_creates(flags) or real.is_there(path)) else None
 
 
 def _name_of(path: str) -> str | None:
@@ -91,11 +91,3 @@ def _name_of(path: str) -> str | None:
 
 def _creates(flags: object) -> bool:
     return type(flags) is int and bool(flags & os.O_CREAT)
-
-
-def _is_there(path: str) -> bool:
-    try:
-        real.stat(path)
-    except (OSError, ValueError):
-        return False
-    return True

@@ -42,6 +42,15 @@ join: Callable[[str, str], str] = own(os.path.join)
 normcase: Callable[[str], str] = own(os.path.normcase)
 
 
+def is_there(path: str) -> bool:
+    """Whether there is anything of this name."""
+    try:
+        stat(path)
+    except (OSError, ValueError):
+        return False
+    return True
+
+
 def absolute(path: str) -> str:
     """The absolute form of a path, also where the current folder was deleted."""
     try:

@@ -154,12 +154,4 @@ def _is_zipped_stdlib(name: str) -> bool:
     if real.isabs(name):
         return _ZIPPED_STDLIB.search(name) is not None
     top = re.split(r"[\\/]", name, maxsplit=1)[0].removesuffix(".py")
-    return top in sys.stdlib_module_names and not _exists(real.absolute(name))
-
-
-def _exists(path: str) -> bool:
-    try:
-        real.stat(path)
-    except (OSError, ValueError):
-        return False
-    return True
+    return top in sys.stdlib_module_names and not real.is_there(real.absolute(name))

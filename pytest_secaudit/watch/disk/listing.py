@@ -9,7 +9,7 @@ from typing import Final
 
 from pytest_secaudit.watch import real
 
-#: So many are looked at; in a tree that is larger the deepest folders are left out.
+#: In a tree with more than so many nobody looks.
 MOST: Final = 20_000
 
 _FOLDERS: Final = frozenset(

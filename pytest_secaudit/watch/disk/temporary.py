@@ -48,14 +48,14 @@ class TemporaryPaths:
         changes = []
         made: dict[Any, Site | None] = self._writes.taken()
         for (path, kind), site in made.items():
-            if len(self._there) < _MOST and not self._is_ignored(path) and _is_there(path):
+            if len(self._there) < _MOST and not self._is_ignored(path) and real.is_there(path):
                 self._there[path] = kind
                 changes.append(Change(clean(path), ABSENT, kind, site, path))
         return changes
 
     def look_closely(self) -> Iterable[Change]:
         """Also what was removed since."""
-        gone = [path for path in self._there if not _is_there(path)]
+        gone = [path for path in self._there if not real.is_there(path)]
         changes = [Change(clean(path), self._there.pop(path), ABSENT, None, path) for path in gone]
         return [*changes, *self.look()]
 
@@ -90,11 +90,3 @@ def _place(path: object, kind: str) -> Hashable | None:
     if type(path) is bytes:
         path = os.fsdecode(path)
     return (real.absolute(path), kind) if type(path) is str else None
-
-
-def _is_there(path: str) -> bool:
-    try:
-        real.stat(path)
-    except (OSError, ValueError):
-        return False
-    return True

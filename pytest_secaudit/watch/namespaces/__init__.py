@@ -1,7 +1,7 @@
 """What the modules of the project and of its tests hold: names, classes, containers, instances, some steps deep.
 
 `roots` says which modules, `kinds` what is looked into, `tree` what was there, `wire` whether anything may have
-changed, `values` what stands for a value in a change, `noise` what changes by itself, and `area` is the watcher.
+moved, `differences` what has, `noise` what changes by itself, `telling` what is said of it, and `area` is the watcher.
 """
 
 from __future__ import annotations

@@ -122,9 +122,7 @@ def _tokens(change: Change) -> tuple[Any, Any]:
 
 
 def _has_grown(spot: Spot, before: Any, after: Any) -> bool:
-    if spot.holder in CONTAINERS and spot.holder is Kind.DICT and before == ABSENT:
-        return True
-    return has_only_grown(before, after)
+    return (spot.holder is Kind.DICT and before == ABSENT) or has_only_grown(before, after)
 
 
 def _is_number(token: Any) -> bool:
