@@ -280,3 +280,19 @@ def test_c(): pass
 """
     data = audit(pytester, source)
     assert [(one["code"], one["subject"], one["line"]) for one in data["findings"]] == [("PSA605", "left.txt", 8)]
+
+
+def test_without_a_budget_the_end_of_the_module_tells(pytester: pytest.Pytester) -> None:
+    source = "import shop\ndef test_a(): shop.connect()\ndef test_b(): pass\n"
+    owners = [
+        data["findings"][0]["owner"]["kind"]
+        for data in (audit(pytester, source, "-o", f"secaudit_budget={budget}") for budget in (5, 0))
+    ]
+    assert owners == ["test", "window"]
+
+
+def test_a_wrong_budget_stops_the_run(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile("def test_a(): pass")
+    run = pytester.runpytest_subprocess("--secaudit", "-o", "secaudit_budget=much")
+    assert run.ret == pytest.ExitCode.USAGE_ERROR
+    run.stderr.fnmatch_lines(["*secaudit_budget*much*per cent*"])
