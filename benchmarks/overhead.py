@@ -17,7 +17,7 @@ Nothing is autoloaded; each variant loads what it is about. The suites:
 All import a project of 50 modules with functions, classes and containers; with ``--many`` it has 500, and
 1,200 modules of an installed library are loaded besides.
 
-Two measures, each of the second run, when all caches are warm:
+Three measures, each of the second run, when all caches are warm:
 
 * ``instructions``: user-space instructions per test, as the slope between one file and five files of tests (100
   and 500 tests, 20 and 100 where a test takes 10 ms). Needs valgrind on the path. Repeats within 0.5 %, blind to
@@ -26,6 +26,7 @@ Two measures, each of the second run, when all caches are warm:
   new order each round; the ratio is the median over the rounds of the ratio to the plain run of the same round,
   and the spread is the widest distance of one round from it. On a busy machine this is noise: such a ratio
   counts only where the A/A control is within half of the limit, and is in brackets where it does not.
+* ``memory``: the most memory that such a run held at a time (its resident set), the median of three.
 
 ``OVER`` marks a ratio above its limit. The exit status is 0 all the same: this measures, it does not judge.
 """
@@ -44,7 +45,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -53,6 +54,15 @@ PEERS = ("pytest-socket", "pytest-randomly", "coverage")
 
 #: Valgrind counts to 4 digits; what it cannot tell from nothing.
 INSTRUCTION_NOISE = 0.005
+
+#: The most that a variant's peak of memory may be, as a ratio to plain's.
+MEMORY_LIMIT = 1.15
+
+#: Runs a command, and says on standard error how much memory it held at most.
+PEAK = (
+    "import resource, subprocess, sys; status = subprocess.call(sys.argv[1:]);"
+    "print('peak', resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss, file=sys.stderr); sys.exit(status)"
+)
 
 FEW, MANY, LIBRARY = 50, 500, 1200
 
@@ -367,6 +377,14 @@ def count_instructions(job: Job) -> int:
     return int(match[1].replace(",", ""))
 
 
+def peak_bytes(job: Job) -> int:
+    """The largest resident set of a run."""
+    match = re.search(r"^peak (\d+)$", job.run(prefix=(job.interpreter.executable, "-c", PEAK)), re.MULTILINE)
+    if match is None:
+        raise RunError("no peak was printed")
+    return int(match[1]) * (1 if sys.platform == "darwin" else 1024)
+
+
 def cpu_seconds(job: Job) -> float:
     """User and system time of a run, and of what it waited for."""
     import resource
@@ -388,6 +406,7 @@ class Figures:
         per_test: instructions per test.
         once: instructions of the rest.
         seconds: of CPU, by round.
+        peak: bytes of memory.
         error: why there is no more.
         watchers: what an audit says of them.
     """
@@ -395,6 +414,7 @@ class Figures:
     per_test: float | None = None
     once: float | None = None
     seconds: tuple[float, ...] = ()
+    peak: float | None = None
     error: str = ""
     watchers: str = ""
 
@@ -412,6 +432,7 @@ class Plan:
     rounds: int
     instructions: bool
     cpu: bool
+    memory: bool
 
 
 def measure(plan: Plan, suite: Suite, folder: Path) -> dict[str, Figures]:
@@ -429,6 +450,8 @@ def measure(plan: Plan, suite: Suite, folder: Path) -> dict[str, Figures]:
             figures[variant.name] = instructions_of(plan, suite, folder, variant)
     if plan.cpu:
         add_seconds(plan, suite, folder, variants, figures)
+    if plan.memory:
+        add_peaks(plan, suite, folder, variants, figures)
     return figures
 
 
@@ -449,26 +472,38 @@ def add_seconds(
     plan: Plan, suite: Suite, folder: Path, variants: Iterable[Variant], figures: dict[str, Figures]
 ) -> None:
     """CPU seconds of all that can run, taking turns."""
-    files = -(-plan.tests // suite.per_file)
-    jobs = [Job(plan.interpreter, folder, suite, variant, files) for variant in variants]
-    jobs = [job for job in jobs if not figures[job.variant.name].error and try_warm_up(job, figures)]
+    jobs = whole_runs(plan, suite, folder, variants, figures)
     seconds: dict[str, list[float]] = {job.variant.name: [] for job in jobs}
     for number in range(plan.rounds):
         for job in random.Random(number).sample(jobs, len(jobs)):
             seconds[job.variant.name].append(cpu_seconds(job))
     for name, spent in seconds.items():
-        done = figures[name]
-        figures[name] = Figures(done.per_test, done.once, tuple(spent), watchers=done.watchers)
+        figures[name] = replace(figures[name], seconds=tuple(spent))
+
+
+def add_peaks(plan: Plan, suite: Suite, folder: Path, variants: Iterable[Variant], figures: dict[str, Figures]) -> None:
+    """The memory of all that can run."""
+    for job in whole_runs(plan, suite, folder, variants, figures):
+        peak = statistics.median(peak_bytes(job) for _ in range(3))
+        figures[job.variant.name] = replace(figures[job.variant.name], peak=peak)
+
+
+def whole_runs(
+    plan: Plan, suite: Suite, folder: Path, variants: Iterable[Variant], figures: dict[str, Figures]
+) -> list[Job]:
+    """With all tests, and warm."""
+    files = -(-plan.tests // suite.per_file)
+    jobs = [Job(plan.interpreter, folder, suite, variant, files) for variant in variants]
+    return [job for job in jobs if not figures[job.variant.name].error and try_warm_up(job, figures)]
 
 
 def try_warm_up(job: Job, figures: dict[str, Figures]) -> bool:
     done = figures[job.variant.name]
     try:
-        watchers = job.warm_up()
+        figures[job.variant.name] = replace(done, watchers=job.warm_up())
     except RunError as error:
-        figures[job.variant.name] = Figures(done.per_test, done.once, error=str(error), watchers=done.watchers)
+        figures[job.variant.name] = replace(done, error=str(error))
         return False
-    figures[job.variant.name] = Figures(done.per_test, done.once, watchers=watchers)
     return True
 
 
@@ -497,6 +532,11 @@ def cpu_ratio(figures: Mapping[str, Figures], name: str) -> Ratio | None:
     return Ratio(median, max(abs(ratio - median) for ratio in ratios))
 
 
+def memory_ratio(figures: Mapping[str, Figures], name: str) -> Ratio | None:
+    plain, own = figures["plain"].peak, figures[name].peak
+    return Ratio(own / plain) if plain and own else None
+
+
 def limit_of(suite: Suite, name: str, modules: int) -> float | None:
     """The promise is about 50 modules where tests are trivial."""
     if name == "off":
@@ -516,13 +556,14 @@ def counts(control: Ratio, limit: float) -> bool:
     return limit == 1.0 or abs(control.value - 1) <= (limit - 1) / 2
 
 
-HEADER = f"{'suite':11}{'variant':16}{'instr/test':>12}{'ratio':>9}{'once, M':>9}{'CPU s':>8}{'ratio':>9}{'spread':>8}{'limit':>7}"
+HEADER = f"{'suite':11}{'variant':16}{'instr/test':>12}{'ratio':>9}{'once, M':>9}{'CPU s':>8}{'ratio':>9}{'spread':>8}{'limit':>7}{'peak MB':>9}{'ratio':>7}"
 
 
 def rows(plan: Plan, suite: Suite, figures: Mapping[str, Figures]) -> Iterator[str]:
     for name, own in figures.items():
         limit = limit_of(suite, name, plan.modules)
         by_count, by_time = instruction_ratio(figures, name), cpu_ratio(figures, name)
+        by_peak = memory_ratio(figures, name)
         control = cpu_ratio(figures, "plain again")
         fair = by_time is None or limit is None or (control is not None and counts(control, limit))
         cells = [
@@ -533,6 +574,8 @@ def rows(plan: Plan, suite: Suite, figures: Mapping[str, Figures]) -> Iterator[s
             f"{f'{by_time.value:.3f}' if fair else f'({by_time.value:.3f})':>9}" if by_time else f"{'-':>9}",
             f"{by_time.spread:>8.3f}" if by_time else f"{'-':>8}",
             f"{limit:>7.2f}" if limit else f"{'':>7}",
+            f"{own.peak / 1e6:>9.1f}" if own.peak else f"{'-':>9}",
+            f"{by_peak.value:>7.3f}" if by_peak else f"{'-':>7}",
         ]
         remark = f"  error: {own.error}" if own.error else mark(figures, name, limit)
         yield f"{suite.name:11}{name:16}{''.join(cells)}{remark}"
@@ -540,15 +583,14 @@ def rows(plan: Plan, suite: Suite, figures: Mapping[str, Figures]) -> Iterator[s
 
 def mark(figures: Mapping[str, Figures], name: str, limit: float | None) -> str:
     """``OVER``, and by which measure."""
-    if limit is None:
-        return ""
-    over = []
+    peak = memory_ratio(figures, name)
+    over = ["memory"] if peak is not None and not name.startswith(tuple(PEERS)) and peak.value > MEMORY_LIMIT else []
     for measure_name, ratio_of, noise in (
         ("instructions", instruction_ratio, INSTRUCTION_NOISE),
         ("CPU", cpu_ratio, 0.0),
     ):
         ratio, control = ratio_of(figures, name), ratio_of(figures, "plain again")
-        if ratio and control and (measure_name != "CPU" or counts(control, limit)):
+        if limit is not None and ratio and control and (measure_name != "CPU" or counts(control, limit)):
             over += [measure_name] * is_over(ratio, control, limit, noise)
     return f"  OVER ({', '.join(over)})" if over else ""
 
@@ -592,9 +634,11 @@ def parse_arguments() -> argparse.Namespace:
     names = ",".join(suite.name for suite in SUITES)
     parser.add_argument("--suites", default=names, help="which, by comma (default %(default)s)")
     parser.add_argument("--variants", default="", help="which beside plain and plain again, by comma (default all)")
-    parser.add_argument("--measures", default="instructions,cpu", help="which, by comma (default %(default)s)")
+    parser.add_argument("--measures", default="instructions,cpu,memory", help="which, by comma (default %(default)s)")
     parser.add_argument("--many", action="store_true", help=f"{MANY} project modules and {LIBRARY:,} of a library")
-    parser.add_argument("--tests", type=int, default=2000, help="tests of a run for CPU time (default %(default)s)")
+    parser.add_argument(
+        "--tests", type=int, default=2000, help="tests of a run for CPU time and memory (default %(default)s)"
+    )
     parser.add_argument("--rounds", type=int, default=5, help="rounds for CPU time (default %(default)s)")
     parser.add_argument("--quick", action="store_true", help="3 rounds of 500 tests")
     parser.add_argument("--source", type=Path, default=ROOT, help="the folder with the pytest_secaudit to measure")
@@ -604,7 +648,7 @@ def parse_arguments() -> argparse.Namespace:
     for given, known in (
         (arguments.suites, names.split(",")),
         (arguments.variants, [variant.name for variant in VARIANTS]),
-        (arguments.measures, ["instructions", "cpu"]),
+        (arguments.measures, ["instructions", "cpu", "memory"]),
     ):
         for name in filter(None, given.split(",")):
             if name not in known:
@@ -634,6 +678,7 @@ def make_plan(arguments: argparse.Namespace, interpreter: Interpreter) -> Plan:
         rounds=3 if arguments.quick else arguments.rounds,
         instructions="instructions" in arguments.measures.split(",") and has_valgrind(),
         cpu="cpu" in arguments.measures.split(",") and os.name == "posix",
+        memory="memory" in arguments.measures.split(",") and os.name == "posix",
     )
 
 

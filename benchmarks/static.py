@@ -205,7 +205,7 @@ def measure_key(_job: Job) -> Seconds:
 
 def checks_and_conventions() -> tuple[Sequence[Any], Any]:
     checks: Sequence[Any] = importlib.import_module("pytest_secaudit.checks").built_in()
-    return checks, importlib.import_module("pytest_secaudit.source").Conventions()
+    return checks, importlib.import_module("pytest_secaudit.conventions").Conventions()
 
 
 def relative_names(files: Sequence[str]) -> list[str]:
@@ -263,7 +263,7 @@ def measure_rules(job: Job) -> Seconds:
 
 
 def rules_in_turn(texts: Iterable[tuple[str, bytes]], checks: Sequence[Any], conventions: Any) -> tuple[float, Seconds]:
-    read = importlib.import_module("pytest_secaudit.reading").read
+    read = importlib.import_module("pytest_secaudit.rules").read
     spent: Seconds = {check.code: 0.0 for check in checks if check.rule is not None}
 
     def watched(check: Any) -> Any:

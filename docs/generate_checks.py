@@ -1,7 +1,7 @@
-"""Make the pages of the checks from the checks themselves.
+"""Make the pages of the checks, and the list of their headings, from the checks themselves.
 
-``python docs/generate_checks.py`` writes `docs/checks/`; with ``--check`` it writes nothing and exits 1 if a page
-there is stale.
+``python docs/generate_checks.py`` writes `docs/checks/` and `pytest_secaudit/checks/headings.py`; with ``--check`` it
+writes nothing and exits 1 if one of them is stale.
 """
 
 from __future__ import annotations
@@ -11,11 +11,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
 
+from pytest_secaudit import checks as package
 from pytest_secaudit.checks import built_in
 from pytest_secaudit.explain import page
 from pytest_secaudit.model import DIMENSIONS, Check
 
 FOLDER = Path(__file__).parent / "checks"
+HEADINGS = Path(package.__file__).with_name("headings.py")
 
 _HEAD = """\
 # The checks
@@ -23,6 +25,35 @@ _HEAD = """\
 One line per check; the same list as `pytest --secaudit-list`. The first digit of a code is its dimension: the part
 of a review of a test suite that it belongs to. `pytest --secaudit-explain CODE` prints a check's page.
 """
+
+
+_HEADINGS = '''\
+"""The headings of the built-in checks, so that a run need not load what it does not use.
+
+Made by ``docs/generate_checks.py`` from the checks themselves.
+"""
+
+from __future__ import annotations
+
+from pytest_secaudit.model import ADVISORY, DEFECT, INFO, Heading
+
+HEADINGS = (
+{}
+)
+'''
+
+
+def headings() -> str:
+    """The text of `pytest_secaudit/checks/headings.py`."""
+    return _HEADINGS.format("\n".join(map(_heading, built_in())))
+
+
+def _heading(check: Check) -> str:
+    more = [f"cwe={check.cwe}"] if check.cwe else []
+    more += [f'since="{check.since}"'] if check.since != "0.1.0" else []
+    more += [f"suspected={check.suspected.name}"] if check.suspected else []
+    words = [f'"{check.code}"', f'"{check.name}"', check.severity.name, *more]
+    return f"    Heading({', '.join(words)}),"
 
 
 def pages() -> dict[str, str]:
@@ -73,11 +104,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--check", action="store_true", help="write nothing; exit 1 if a page is stale")
     only_check = parser.parse_args(arguments).check
     wanted = pages()
-    names = stale(wanted)
+    names = [f"docs/checks/{name}" for name in stale(wanted)]
+    names += [f"pytest_secaudit/checks/{HEADINGS.name}"] * (HEADINGS.read_text(encoding="utf-8") != headings())
     if not only_check:
         write(wanted)
+        HEADINGS.write_text(headings(), encoding="utf-8", newline="\n")
     for name in names:
-        print(f"{'stale' if only_check else 'written'}: checks/{name}")
+        print(f"{'stale' if only_check else 'written'}: {name}")
     return 1 if names and only_check else 0
 
 

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from pytest_secaudit.claims import MAX_NAMED, lasting, who
-from pytest_secaudit.model import INFO, Check, Contact, Finding, Owner, Place, Severity, Sleep, SleepSite
+from pytest_secaudit.model import INFO, Contact, Finding, Heading, Owner, Place, Severity, Sleep, SleepSite
 from pytest_secaudit.reading import fingerprint
 from pytest_secaudit.watch.record import Contacted, Noticed, Slept, Watched
 
@@ -15,7 +15,7 @@ WORTH_A_WORD = 0.1
 TOO_SHORT = 0.01
 
 
-def findings_of_acts(watched: Watched, checks: Mapping[str, Check], max_sleep: float | None) -> list[Finding]:
+def findings_of_acts(watched: Watched, checks: Mapping[str, Heading], max_sleep: float | None) -> list[Finding]:
     """The findings about sleeps, contacts and outputs, those of unselected checks left out."""
     found = [
         *_sleeps(watched.slept, checks),
@@ -30,7 +30,7 @@ def findings_of_acts(watched: Watched, checks: Mapping[str, Check], max_sleep: f
 # --- sleeps
 
 
-def _sleeps(slept: Iterable[Slept], checks: Mapping[str, Check]) -> Iterator[Finding]:
+def _sleeps(slept: Iterable[Slept], checks: Mapping[str, Heading]) -> Iterator[Finding]:
     by_place: dict[Place, list[Slept]] = defaultdict(list)
     for one in slept:
         if one.place.path and (one.seconds or one.place == one.written_at):  # a beat that was cancelled is no news
@@ -51,7 +51,7 @@ def _identities(by_place: Mapping[Place, Sequence[Slept]]) -> Iterator[str]:
         yield f"{group[0].identity} {number + 1}" if number else group[0].identity
 
 
-def _sleep(check: Check, place: Place, group: Sequence[Slept], identity: str) -> Finding:
+def _sleep(check: Heading, place: Place, group: Sequence[Slept], identity: str) -> Finding:
     seconds = sum(one.seconds for one in group)
     direct = any(one.place == one.written_at for one in group)
     matters = seconds >= (TOO_SHORT if direct else WORTH_A_WORD)
@@ -74,7 +74,7 @@ def _sleep(check: Check, place: Place, group: Sequence[Slept], identity: str) ->
     )
 
 
-def _delays(slept: Iterable[Slept], checks: Mapping[str, Check]) -> Iterator[Finding]:
+def _delays(slept: Iterable[Slept], checks: Mapping[str, Heading]) -> Iterator[Finding]:
     """Delays that a replacement put into what it stands for; `evidence` joins them with where it was put there."""
     check = checks.get("PSA801")
     by_place: dict[Place, list[Slept]] = defaultdict(list)
@@ -100,7 +100,7 @@ def _delays(slept: Iterable[Slept], checks: Mapping[str, Check]) -> Iterator[Fin
             )
 
 
-def _budget(watched: Watched, checks: Mapping[str, Check], max_sleep: float | None) -> Iterator[Finding]:
+def _budget(watched: Watched, checks: Mapping[str, Heading], max_sleep: float | None) -> Iterator[Finding]:
     check = checks.get("PSA704")
     if check is None or max_sleep is None or watched.slept_s <= max_sleep:
         return
@@ -128,7 +128,7 @@ _CONTACT_SAID = {
 }
 
 
-def _contacts(contacts: Iterable[Contacted], checks: Mapping[str, Check]) -> Iterator[Finding]:
+def _contacts(contacts: Iterable[Contacted], checks: Mapping[str, Heading]) -> Iterator[Finding]:
     by_what: dict[tuple[str, str], list[Contacted]] = defaultdict(list)
     for contact in contacts:
         if contact.place is not None or contact.owner.kind != "outside":  # not pytest's own, or another plugin's
@@ -152,7 +152,7 @@ def _contacts(contacts: Iterable[Contacted], checks: Mapping[str, Check]) -> Ite
             )
 
 
-def _noticed(noticed: Iterable[Noticed], checks: Mapping[str, Check]) -> Iterator[Finding]:
+def _noticed(noticed: Iterable[Noticed], checks: Mapping[str, Heading]) -> Iterator[Finding]:
     by_subject: dict[tuple[str, str], list[Noticed]] = defaultdict(list)
     for item in noticed:
         by_subject[item.code, lasting(item.code, item.subject)].append(item)
@@ -213,7 +213,7 @@ def contacts_of(watched: Watched) -> tuple[Contact, ...]:
 
 
 def _act(
-    check: Check,
+    check: Heading,
     *,
     message: str,
     place: Place,

@@ -14,9 +14,9 @@ from pytest_secaudit.evidence import join
 from pytest_secaudit.model import (
     INFO,
     Audit,
-    Check,
     EvidenceSummary,
     Finding,
+    Heading,
     NotAudited,
     Owner,
     Run,
@@ -206,7 +206,7 @@ def _is_of(test: str, prefix: str) -> bool:
     return test == prefix or test.startswith((f"{prefix}[", prefix if prefix.endswith("::") else f"{prefix}["))
 
 
-def _about(check: Check, item: Placed, message: str) -> Finding:
+def _about(check: Heading, item: Placed, message: str) -> Finding:
     suppression = item.suppression
     identity = item.path if suppression.test is None else f"{item.path}::{suppression.test}"
     owner = Owner("import" if suppression.test is None else "test", clean(identity), item.path, suppression.line)

@@ -18,9 +18,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from pytest_secaudit.model import Check
+from pytest_secaudit.conventions import Conventions
+from pytest_secaudit.model import Heading
 from pytest_secaudit.reading import Reading, from_plain, to_plain
-from pytest_secaudit.source import Conventions
 
 _MAIN = "static.cache"
 
@@ -29,7 +29,7 @@ def content_hash(data: bytes) -> str:
     return hashlib.blake2b(data, digest_size=16).hexdigest()
 
 
-def catalogue_key(checks: Iterable[Check], conventions: Conventions) -> str:
+def catalogue_key(checks: Iterable[Heading], conventions: Conventions) -> str:
     """What a cached reading depends on beside the file: our code, the checks, Python, the conventions."""
     here = Path(__file__).parent
     code = sorted(

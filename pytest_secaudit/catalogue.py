@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
+from typing import TypeVar
 
-from pytest_secaudit.model import Check
+from pytest_secaudit.model import Heading
+
+HeadingT = TypeVar("HeadingT", bound=Heading)
 
 
 class UnknownCode(ValueError):
     """A code, prefix or name that means no check; the message names the nearest ones."""
 
 
-def matching(selector: str, checks: Iterable[Check]) -> tuple[Check, ...]:
+def matching(selector: str, checks: Iterable[HeadingT]) -> tuple[HeadingT, ...]:
     """The checks that a code (``PSA701``), a code prefix (``PSA7``) or a name (``real-sleep``) means.
 
     Raises:
@@ -28,7 +30,7 @@ def matching(selector: str, checks: Iterable[Check]) -> tuple[Check, ...]:
     return found
 
 
-def codes_of(selectors: Iterable[str], checks: Iterable[Check]) -> frozenset[str]:
+def codes_of(selectors: Iterable[str], checks: Iterable[Heading]) -> frozenset[str]:
     """The codes that all these selectors mean together.
 
     Raises:
@@ -38,7 +40,7 @@ def codes_of(selectors: Iterable[str], checks: Iterable[Check]) -> frozenset[str
     return frozenset(check.code for selector in selectors for check in matching(selector, checks))
 
 
-def one(selector: str, checks: Iterable[Check]) -> Check:
+def one(selector: str, checks: Iterable[HeadingT]) -> HeadingT:
     """The single check of a code or name.
 
     Raises:
@@ -51,7 +53,9 @@ def one(selector: str, checks: Iterable[Check]) -> Check:
     raise UnknownCode(f"unknown check {selector!r}{_nearest(selector, checks)}")
 
 
-def _nearest(wanted: str, checks: tuple[Check, ...]) -> str:
+def _nearest(wanted: str, checks: Iterable[Heading]) -> str:
+    import difflib  # heavy, and only for a mistake
+
     names = {name.lower(): check for check in checks for name in (check.code, check.name)}
     close = difflib.get_close_matches(wanted.lower(), names, n=3, cutoff=0.6)
     if not close:

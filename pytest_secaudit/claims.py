@@ -6,9 +6,9 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
-from pytest_secaudit.model import ADVISORY, INFO, Check, Finding, Owner, Place, Severity
+from pytest_secaudit.lexicon import security_word
+from pytest_secaudit.model import ADVISORY, INFO, Finding, Heading, Owner, Place, Severity
 from pytest_secaudit.reading import fingerprint
-from pytest_secaudit.source.lexicon import security_word
 from pytest_secaudit.watch.record import Claimed
 from pytest_secaudit.watch.weights import Weight, weigh
 
@@ -26,7 +26,7 @@ _NUMBER = re.compile(r"\d+")
 _NUMBERED = frozenset(("PSA601", "PSA603", "PSA604", "PSA606"))
 
 
-def findings_of_claims(claims: Sequence[Claimed], checks: Mapping[str, Check]) -> list[Finding]:
+def findings_of_claims(claims: Sequence[Claimed], checks: Mapping[str, Heading]) -> list[Finding]:
     """The findings that these claims amount to, those of unselected checks left out."""
     grouped: dict[tuple[str, str], list[tuple[Claimed, Weight]]] = defaultdict(list)
     for claim, weight in weigh(_without_doubles(claims)):
@@ -66,7 +66,7 @@ def lasting(code: str, subject: str) -> str:
     return _NUMBER.sub("#", subject) if code in _NUMBERED else subject
 
 
-def _finding(check: Check, subject: str, group: Sequence[tuple[Claimed, Weight]]) -> Finding:
+def _finding(check: Heading, subject: str, group: Sequence[tuple[Claimed, Weight]]) -> Finding:
     group = sorted(group, key=lambda pair: (pair[0].owner.id, pair[0].source, pair[0].serial))
     first = _most_telling([claim for claim, _ in group])
     owners = {claim.owner.id: _owner(claim) for claim, _ in group}
@@ -118,7 +118,7 @@ def _owner(claim: Claimed) -> Owner:
     )
 
 
-def _severity(check: Check, claim: Claimed, weight: Weight) -> Severity:
+def _severity(check: Heading, claim: Claimed, weight: Weight) -> Severity:
     severity = Severity[claim.level.upper()] if claim.level else check.severity
     if check.code == "PSA113":
         severity = INFO if claim.owner.path.rpartition("/")[2] in ("conftest.py", "__init__.py") else ADVISORY

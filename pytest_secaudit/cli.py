@@ -20,16 +20,18 @@ import pytest
 
 from pytest_secaudit import __version__
 from pytest_secaudit.audit import Seen, audit
+from pytest_secaudit.checks import whole
 from pytest_secaudit.collected import relative_to_root
+from pytest_secaudit.conventions import Conventions
 from pytest_secaudit.live import Surroundings, scopes_in_effect, settle
-from pytest_secaudit.model import Audit, NotAudited, Run
+from pytest_secaudit.model import Audit, Check, NotAudited, Run
 from pytest_secaudit.options import read_settings
-from pytest_secaudit.reading import Reading, load, read
+from pytest_secaudit.reading import Reading, load
 from pytest_secaudit.redact import clean
 from pytest_secaudit.reports import json as json_report
 from pytest_secaudit.reports import terminal
+from pytest_secaudit.rules import read
 from pytest_secaudit.settings import FAIL_LEVELS, Settings
-from pytest_secaudit.source import Conventions
 from pytest_secaudit.static import surrounds
 from pytest_secaudit.watch.record import Watched
 
@@ -109,7 +111,8 @@ class _Check:
         settings = replace(read_settings(config), reports=())
         conventions = Conventions(tuple(config.getini("python_functions")))
         files = list(_test_files(self.options.paths, config.getini("python_files")))
-        readings, missing = _read_all(files, config.rootpath, settings, conventions)
+        checks = tuple(map(whole, settings.catalogue))
+        readings, missing = _read_all(files, config.rootpath, checks, conventions)
         result = audited(readings, missing, settings, time.perf_counter() - started)
         _print(result, self.options)
         self.status = 1 if result.gate.failed else 0
@@ -132,22 +135,22 @@ def _below(folder: Path, patterns: Sequence[str]) -> Iterator[Path]:
 
 
 def _read_all(
-    files: Iterable[Path], root: Path, settings: Settings, conventions: Conventions
+    files: Iterable[Path], root: Path, checks: Sequence[Check], conventions: Conventions
 ) -> tuple[list[Reading], list[NotAudited]]:
     readings: dict[str, Reading] = {}
     missing: list[NotAudited] = []
     for file in dict.fromkeys(files):
         relative = clean(relative_to_root(os.path.abspath(file), root, root.resolve()))
         try:
-            readings[relative] = read(load(file), relative, settings.catalogue, conventions)
+            readings[relative] = read(load(file), relative, checks, conventions)
         except OSError as error:
             missing.append(NotAudited(relative, f"cannot be read: {error.strerror or error}"))
-    surroundings = [*readings.values(), *_conftests_above(files, root, readings, settings, conventions)]
+    surroundings = [*readings.values(), *_conftests_above(files, root, readings, checks, conventions)]
     return [_settled(reading, surroundings) for reading in readings.values()], missing
 
 
 def _conftests_above(
-    files: Iterable[Path], root: Path, known: Collection[str], settings: Settings, conventions: Conventions
+    files: Iterable[Path], root: Path, known: Collection[str], checks: Sequence[Check], conventions: Conventions
 ) -> Iterator[Reading]:
     """The conftests above the files, where they were not asked for: not reported, but their fixtures count."""
     folders = {folder for file in files for folder in file.resolve().parents if folder.is_relative_to(root)}
@@ -155,7 +158,7 @@ def _conftests_above(
         conftest = folder / "conftest.py"
         relative = conftest.relative_to(root).as_posix()
         if relative not in known and conftest.is_file():
-            yield read(load(conftest), relative, settings.catalogue, conventions)
+            yield read(load(conftest), relative, checks, conventions)
 
 
 def _settled(reading: Reading, every: Sequence[Reading]) -> Reading:

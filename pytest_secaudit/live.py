@@ -11,15 +11,13 @@ import functools
 import inspect
 import sys
 import types
-import unittest
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from pytest_secaudit.model import Question
+from pytest_secaudit.places import Place, RestoreFact
 from pytest_secaudit.reading import Reading, StaticHit
-from pytest_secaudit.source.changes import Place
-from pytest_secaudit.source.restores import RestoreFact
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +150,8 @@ def _overridden(around: Surroundings, cls_name: str, method: str) -> bool | None
     cls = _class(around.module, cls_name)
     if cls is None:
         return None
+    import unittest  # only here, where a class of it is there already
+
     standard = vars(unittest.TestCase).get(method, _MISSING)
     found = _raw_attribute(cls, method)
     if found is _MISSING:
@@ -277,6 +277,8 @@ _RUNNERS = ("__call__", "_callTestMethod", "debug", "run")
 
 
 def _body_never_runs(around: Surroundings, cls_name: str, method: str) -> bool | None:
+    import unittest
+
     cls = _class(around.module, cls_name)
     if cls is None or not issubclass(cls, unittest.TestCase):
         return None

@@ -114,32 +114,24 @@ Rule = Callable[["TestModule"], "Iterable[Hit | Suspicion]"]
 
 
 @dataclass(frozen=True, slots=True)
-class Check:
-    """One hazard: its code, its page and examples, and the rule that suspects it.
+class Heading:
+    """What every run knows of a check, without its file.
 
     Attributes:
         code: ``PSA`` and three digits; the first digit is the dimension.
         name: kebab-case, and says what is wrong.
         severity: the level of a finding that says nothing else.
-        suspected: the level of a finding by reading alone, where it is lower than what a run confirms.
-        page: the documentation in Markdown; its first line is the summary.
-        bad: sources in which the check must report exactly the lines marked ``# CODE``.
-        good: sources in which it must stay silent; every known trap is one of them.
-        rule: reads a module and yields hits; None where the engine itself reports.
         cwe: the weakness in the Common Weakness Enumeration that the hazard is nearest to.
         since: the first version that has the check.
+        suspected: the level of a finding by reading alone, where it is lower than what a run confirms.
     """
 
     code: str
     name: str
     severity: Severity
-    page: str
-    bad: tuple[str, ...] = ()
-    good: tuple[str, ...] = ()
-    rule: Rule | None = None
-    cwe: int | None = None
-    since: str = "0.1.0"
-    suspected: Severity | None = None
+    cwe: int | None = field(default=None, kw_only=True)
+    since: str = field(default="0.1.0", kw_only=True)
+    suspected: Severity | None = field(default=None, kw_only=True)
 
     @property
     def dimension(self) -> int:
@@ -149,6 +141,23 @@ class Check:
     def by_reading(self) -> Severity:
         """The level of a finding by reading alone."""
         return self.suspected or self.severity
+
+
+@dataclass(frozen=True, slots=True)
+class Check(Heading):
+    """One hazard: its heading, its page and examples, and the rule that suspects it.
+
+    Attributes:
+        page: the documentation in Markdown; its first line is the summary.
+        bad: sources in which the check must report exactly the lines marked ``# CODE``.
+        good: sources in which it must stay silent; every known trap is one of them.
+        rule: reads a module and yields hits; None where the engine itself reports.
+    """
+
+    page: str
+    bad: tuple[str, ...] = ()
+    good: tuple[str, ...] = ()
+    rule: Rule | None = None
 
     @property
     def summary(self) -> str:

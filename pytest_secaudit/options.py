@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_secaudit.checks import built_in
+from pytest_secaudit.checks.headings import HEADINGS
 from pytest_secaudit.settings import (
     BadSetting,
     ReportTarget,
@@ -40,7 +40,6 @@ def read_settings(config: pytest.Config) -> Settings:
 
 
 def _settings(config: pytest.Config) -> Settings:
-    catalogue = built_in()
     option = config.option
     select_name, select = _either(config, "select")
     level_name, level = "--secaudit-fail-on", option.secaudit_fail_on
@@ -54,20 +53,20 @@ def _settings(config: pytest.Config) -> Settings:
         watch_skip=parse_watch_skip("secaudit_watch_skip", _lines(config, "secaudit_watch_skip"), WATCHERS),
         max_sleep=_max_sleep(config),
         budget=_budget(config),
-        checks=selected(select_name, select, catalogue),
-        ignored=parse_codes("secaudit_ignore", _lines(config, "secaudit_ignore"), catalogue)
-        | parse_codes("--secaudit-ignore", option.secaudit_ignore or (), catalogue),
+        checks=selected(select_name, select, HEADINGS),
+        ignored=parse_codes("secaudit_ignore", _lines(config, "secaudit_ignore"), HEADINGS)
+        | parse_codes("--secaudit-ignore", option.secaudit_ignore or (), HEADINGS),
         per_file_ignores=tuple(
-            parse_per_file_ignore("secaudit_per_file_ignores", line, catalogue)
+            parse_per_file_ignore("secaudit_per_file_ignores", line, HEADINGS)
             for line in _lines(config, "secaudit_per_file_ignores")
         ),
         expected=tuple(
-            parse_expected("secaudit_expected", line, catalogue) for line in _lines(config, "secaudit_expected")
+            parse_expected("secaudit_expected", line, HEADINGS) for line in _lines(config, "secaudit_expected")
         ),
         fail_on=parse_level(level_name, level),
         reports=_reports(config),
         suppress=not option.secaudit_no_suppress,
-        catalogue=catalogue,
+        catalogue=HEADINGS,
     )
 
 

@@ -103,9 +103,7 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None
         from pytest_secaudit.no_gc import no_gc
 
         with no_gc():
-            from pytest_secaudit import checks, session
-
-            checks.built_in()
+            from pytest_secaudit import session
         session.prepare(early_config)  # before a conftest says `from time import sleep`
     return (yield)
 

@@ -20,6 +20,7 @@ from pytest_secaudit.careful import careful, noted
 from pytest_secaudit.carrying import CARRIER, Cargo, joined, unpack
 from pytest_secaudit.collected import Collector
 from pytest_secaudit.conclusion import plural
+from pytest_secaudit.conventions import Conventions
 from pytest_secaudit.model import Audit, NotAudited, Run
 from pytest_secaudit.no_gc import no_gc
 from pytest_secaudit.options import read_settings
@@ -29,7 +30,6 @@ from pytest_secaudit.reader import Reader
 from pytest_secaudit.redact import clean
 from pytest_secaudit.reports import json as json_report
 from pytest_secaudit.settings import Settings
-from pytest_secaudit.source import Conventions
 from pytest_secaudit.static import StaticHalf
 from pytest_secaudit.worker import WorkerAudit, worker_id
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pytest_secaudit.catalogue import UnknownCode, codes_of
-from pytest_secaudit.model import Check, Finding, Severity
+from pytest_secaudit.model import Finding, Heading, Severity
 from pytest_secaudit.redact import clean
 from pytest_secaudit.suppressions import split_codes
 
@@ -66,7 +66,7 @@ class ReportTarget:
 class Settings:
     """All settings of one audited run."""
 
-    checks: tuple[Check, ...]
+    checks: tuple[Heading, ...]
     ignored: frozenset[str] = frozenset()
     per_file_ignores: tuple[PerFileIgnore, ...] = ()
     expected: tuple[Expected, ...] = ()
@@ -77,7 +77,7 @@ class Settings:
     watch_skip: frozenset[str] = frozenset()
     max_sleep: float | None = None
     budget: float = 5.0
-    catalogue: tuple[Check, ...] = ()
+    catalogue: tuple[Heading, ...] = ()
 
     @property
     def on(self) -> frozenset[str]:
@@ -89,7 +89,7 @@ class Settings:
         return None if self.fail_on == "none" else Severity[self.fail_on.upper()]
 
 
-def selected(setting: str, entries: Iterable[str], catalogue: Sequence[Check]) -> tuple[Check, ...]:
+def selected(setting: str, entries: Iterable[str], catalogue: Sequence[Heading]) -> tuple[Heading, ...]:
     """The checks that a ``select`` list turns on; all of them for an empty list.
 
     Raises:
@@ -99,7 +99,7 @@ def selected(setting: str, entries: Iterable[str], catalogue: Sequence[Check]) -
     return tuple(check for check in catalogue if not codes or check.code in codes)
 
 
-def parse_codes(setting: str, entries: Iterable[str], catalogue: Sequence[Check]) -> frozenset[str]:
+def parse_codes(setting: str, entries: Iterable[str], catalogue: Sequence[Heading]) -> frozenset[str]:
     """The codes of comma or line separated entries.
 
     Raises:
@@ -194,7 +194,7 @@ def parse_report(setting: str, value: str, folder: Path) -> ReportTarget:
     return ReportTarget(kind, folder / Path(path.strip()).expanduser())
 
 
-def parse_per_file_ignore(setting: str, line: str, catalogue: Sequence[Check]) -> PerFileIgnore:
+def parse_per_file_ignore(setting: str, line: str, catalogue: Sequence[Heading]) -> PerFileIgnore:
     """``glob: CODES``.
 
     Raises:
@@ -209,7 +209,7 @@ def parse_per_file_ignore(setting: str, line: str, catalogue: Sequence[Check]) -
         raise BadSetting(setting, line, str(error)) from None
 
 
-def parse_expected(setting: str, line: str, catalogue: Sequence[Check]) -> Expected:
+def parse_expected(setting: str, line: str, catalogue: Sequence[Heading]) -> Expected:
     """``CODE subject-glob [owner-glob]  reason``.
 
     Two spaces set the reason apart; with single spaces a third word is an owner only if it looks

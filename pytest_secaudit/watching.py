@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import functools
 import os
-import unittest
 from collections.abc import Callable, Generator, Sequence
 from typing import Any
 
@@ -25,6 +24,7 @@ from pytest_secaudit.watch.areas.fixture_values import FixtureValues
 from pytest_secaudit.watch.areas.imports import Imports, folder_of_packages
 from pytest_secaudit.watch.clock import Clock
 from pytest_secaudit.watch.contact import Contact
+from pytest_secaudit.watch.disk.elsewhere import Elsewhere
 from pytest_secaudit.watch.engine import Engine, owner_of
 from pytest_secaudit.watch.ledger import OUTSIDE, Actor
 from pytest_secaudit.watch.loads import Loads
@@ -34,7 +34,6 @@ from pytest_secaudit.watch.parts import Parts
 from pytest_secaudit.watch.record import Contacted, Noticed, Slept, Watched
 
 Node = pytest.Item | pytest.Collector
-_TEST_CASE = unittest.TestCase
 
 
 class Watching:
@@ -59,6 +58,8 @@ class Watching:
         self.learn: Callable[[str], None] = _nobody_asks
         values = engine.areas.get(FixtureValues.name)
         self.values = values if isinstance(values, FixtureValues) else None
+        elsewhere = engine.areas.get(Elsewhere.name)
+        self.elsewhere = elsewhere if isinstance(elsewhere, Elsewhere) else None
         namespaces = engine.areas.get(Namespaces.name)
         self.namespaces = namespaces if isinstance(namespaces, Namespaces) else None
         self.parts: Parts | None = None
@@ -196,9 +197,7 @@ class Watching:
 
     def _is_told_in_parts(self, item: pytest.Item) -> bool:
         cls = getattr(item, "cls", None)
-        if self.parts is None or not isinstance(cls, type) or not issubclass(cls, _TEST_CASE):
-            return False
-        return self.parts.tells(cls)
+        return self.parts is not None and isinstance(cls, type) and self.parts.tells(cls)
 
     def _set_up_begins(self, test: Actor, item: pytest.Item) -> None:
         if self.parts is not None:
@@ -306,6 +305,8 @@ class Watching:
             is_users = cast.actor.plugin is None  # pytest's `doctest_namespace` is there to be written to
             if self.values is not None and is_users and cast.actor.scope != "function":
                 self.values.begin(cast.actor.serial, definition.argname, value)
+            if self.elsewhere is not None and is_users and cast.actor.scope != "function":
+                self.elsewhere.begin_folder(cast.actor.serial, definition.argname, value)
             definition.addfinalizer(lambda: self._fixture_goes(definition, cast))  # runs before the fixture's own
 
     @careful
@@ -318,6 +319,9 @@ class Watching:
                 self.engine.look_far()
             if self.values is not None:
                 self.values.end(cast.actor.serial)
+            if self.elsewhere is not None and self.elsewhere.has(cast.actor.serial):
+                self.engine.look_late(at_last=True)
+                self.elsewhere.end_folder(cast.actor.serial)
         elif self._others and not self.engine.ledger.somebody_acts:  # what hooks did meanwhile is not the fixture's
             self.engine.look()
         if self.values is not None:

@@ -12,11 +12,12 @@ from types import SimpleNamespace
 import pytest
 
 from pytest_secaudit import cache as cache_module
-from pytest_secaudit import reader as reader_module
+from pytest_secaudit import rules as rules_module
 from pytest_secaudit.cache import ReadingCache, catalogue_key, content_hash
 from pytest_secaudit.checks import built_in
-from pytest_secaudit.reading import Reading, read
-from pytest_secaudit.source import Conventions
+from pytest_secaudit.conventions import Conventions
+from pytest_secaudit.reading import Reading
+from pytest_secaudit.rules import read
 
 CHECKS = built_in()
 TEXT = """\
@@ -284,7 +285,7 @@ def project(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch):
         out = pytester.path / "out.json"
         out.unlink(missing_ok=True)
         with monkeypatch.context() as patched:
-            patched.setattr(reader_module, "read", counted)
+            patched.setattr(rules_module, "read", counted)
             result = pytester.runpytest_inprocess("--secaudit", f"--secaudit-report=json:{out}", *args)
         result.assert_outcomes(passed=1)
         project.report = json.loads(out.read_text())
@@ -389,3 +390,20 @@ def test_the_cache_holds_no_secret(project):
     for path in project.folder.rglob("*"):
         if path.is_file() and "secaudit" in path.parts:
             assert token not in path.read_text()
+
+
+def test_a_run_with_nothing_new_to_read_loads_no_rules(pytester: pytest.Pytester) -> None:
+    """A third of our code, and nothing but memory where every file is known."""
+    pytester.makepyfile("def test_it():\n    assert 1 == 1\n")
+    pytester.makeconftest(
+        """
+        import sys
+
+        def pytest_unconfigure():
+            ours = [name for name in sys.modules if name.startswith("pytest_secaudit.")]
+            print("LOADED", sorted({name.split(".")[1] for name in ours} & {"rules", "source"}))
+            print("CHECKS", sum(".psa" in name for name in ours))
+        """
+    )
+    pytester.runpytest_subprocess("--secaudit").stdout.fnmatch_lines(["LOADED ?'rules', 'source'?"])
+    pytester.runpytest_subprocess("--secaudit").stdout.fnmatch_lines(["LOADED ??", "CHECKS 0"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib.util
 import os
 import re
@@ -13,7 +14,9 @@ from types import ModuleType
 import pytest
 
 from pytest_secaudit import plugin
-from pytest_secaudit.checks import built_in
+from pytest_secaudit.checks import built_in, whole
+from pytest_secaudit.checks.headings import HEADINGS
+from pytest_secaudit.model import Heading
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -69,6 +72,15 @@ def test_the_pages_of_the_checks_are_fresh() -> None:
     """`python docs/generate_checks.py` makes them."""
     made = generator()
     assert made.stale(made.pages()) == []
+
+
+def test_the_headings_are_those_of_the_checks() -> None:
+    """A run goes by the list, and loads a check only where it has something to read."""
+    assert generator().HEADINGS.read_text(encoding="utf-8") == generator().headings()
+    assert [whole(heading).code for heading in HEADINGS] == [check.code for check in built_in()]
+    for heading, check in zip(HEADINGS, built_in(), strict=True):
+        for field in dataclasses.fields(Heading):
+            assert getattr(heading, field.name) == getattr(check, field.name), heading.code
 
 
 def test_stale_pages_are_named_and_written(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 from pytest_secaudit.checks import built_in
 from pytest_secaudit.live import Surroundings, scopes_in_effect, settle
 from pytest_secaudit.model import Check
-from pytest_secaudit.reading import read
+from pytest_secaudit.rules import read
 
 EXPECTED = re.compile(r"#.*?\b(PSA\d{3})(?: (defect|advisory|info|armed))?")
 CHECKS = built_in()

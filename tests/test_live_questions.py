@@ -12,7 +12,8 @@ from pytest_secaudit.catalogue import one
 from pytest_secaudit.checks import built_in
 from pytest_secaudit.live import Surroundings, answer, scopes_in_effect, settle
 from pytest_secaudit.model import Question
-from pytest_secaudit.reading import Reading, read
+from pytest_secaudit.reading import Reading
+from pytest_secaudit.rules import read
 from pytest_secaudit.source import TestModule
 from pytest_secaudit.source.containers import emptied_places
 

@@ -296,3 +296,28 @@ def test_a_wrong_budget_stops_the_run(pytester: pytest.Pytester) -> None:
     run = pytester.runpytest_subprocess("--secaudit", "-o", "secaudit_budget=much")
     assert run.ret == pytest.ExitCode.USAGE_ERROR
     run.stderr.fnmatch_lines(["*secaudit_budget*much*per cent*"])
+
+
+def test_a_folder_that_tests_share_is_looked_into(pytester: pytest.Pytester) -> None:
+    """Until its clean-up begins: then it is for the fixture to end it."""
+    source = """
+import shutil
+import pytest
+
+@pytest.fixture(scope="module")
+def user_dir(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("user")
+    (folder / "config.ini").write_text("a")
+    yield folder
+    shutil.rmtree(folder)
+
+def test_config(user_dir):
+    (user_dir / "config.ini").write_text("changed")
+
+def test_own(tmp_path):
+    (tmp_path / "mine").write_text("x")
+"""
+    data = audit(pytester, source, "--secaudit-depth=exact")
+    assert [(one["code"], one["severity"], one["subject"], one["owner"]["id"]) for one in data["findings"]] == [
+        ("PSA605", "advisory", "user_dir/config.ini", "test_it.py::test_config")
+    ]

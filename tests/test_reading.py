@@ -13,12 +13,15 @@ from types import ModuleType, SimpleNamespace
 import pytest
 
 from pytest_secaudit import reading as reading_module
+from pytest_secaudit import rules as rules_module
 from pytest_secaudit.cache import ReadingCache
 from pytest_secaudit.checks import built_in
+from pytest_secaudit.conventions import Conventions
 from pytest_secaudit.model import DEFECT, Check, Hit
 from pytest_secaudit.reader import Reader
-from pytest_secaudit.reading import MAX_BYTES, Reading, from_plain, read, to_plain
-from pytest_secaudit.source import Conventions, TestModule
+from pytest_secaudit.reading import MAX_BYTES, Reading, from_plain, to_plain
+from pytest_secaudit.rules import read
+from pytest_secaudit.source import TestModule
 from pytest_secaudit.source.comments import comments_between
 
 CHECKS = built_in()
@@ -164,7 +167,7 @@ def test_syntax_newer_than_this_python_is_a_reason(monkeypatch):
     def too_new(*_):
         raise SyntaxError("invalid syntax", ("<unknown>", 7, 1, "", 7, 2))
 
-    monkeypatch.setattr(reading_module, "TestModule", too_new)
+    monkeypatch.setattr(rules_module, "TestModule", too_new)
     assert reading_of("").error == "not valid for this Python: invalid syntax, line 7"
 
 
@@ -277,7 +280,7 @@ def test_a_generated_file_of_many_fixtures_takes_no_quadratic_time():
 
 
 def test_a_huge_file_is_not_parsed(monkeypatch):
-    monkeypatch.setattr(reading_module, "TestModule", pytest.fail)
+    monkeypatch.setattr(rules_module, "TestModule", pytest.fail)
     assert reading_of(b"#" * (MAX_BYTES + 1)).error == "larger than 4 MiB"
 
 
@@ -442,7 +445,7 @@ def test_a_module_without_a_spec_has_a_reason(tmp_path):
 def test_a_failure_of_our_own_is_a_reason_and_stops_nothing(tmp_path, monkeypatch):
     path = tmp_path / "test_a.py"
     path.write_text(a_test())
-    monkeypatch.setattr("pytest_secaudit.reading.suppressions_in", lambda module: 1 / 0)
+    monkeypatch.setattr("pytest_secaudit.rules.suppressions_in", lambda module: 1 / 0)
     error = reader().read(path, "test_a.py").error
     assert error == "the audit failed here: ZeroDivisionError: division by zero"
 

@@ -9,7 +9,7 @@ import pytest
 
 from pytest_secaudit.catalogue import one
 from pytest_secaudit.checks import built_in
-from pytest_secaudit.reading import read
+from pytest_secaudit.rules import read
 from pytest_secaudit.source import TestModule
 from pytest_secaudit.source.changes import changes
 from pytest_secaudit.source.restores import Undone, restore_facts, undone

@@ -6,9 +6,10 @@ import ast
 
 import pytest
 
+from pytest_secaudit.conventions import Conventions
+from pytest_secaudit.lexicon import security_word
 from pytest_secaudit.redact import clean
-from pytest_secaudit.source import Conventions, Role, TestModule, source_of
-from pytest_secaudit.source.lexicon import security_word
+from pytest_secaudit.source import Role, TestModule, source_of
 from pytest_secaudit.source.mocks import replacements, resolved_target
 
 

@@ -7,7 +7,8 @@ import json
 import pytest
 
 from pytest_secaudit.source import TestModule
-from pytest_secaudit.suppressions import marker_suppression, suppressions_in
+from pytest_secaudit.source.ignores import suppressions_in
+from pytest_secaudit.suppressions import marker_suppression
 
 SLEEP = "    time.sleep(1)"
 

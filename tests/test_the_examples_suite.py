@@ -14,7 +14,7 @@ import pytest
 
 from pytest_secaudit.checks import built_in
 from pytest_secaudit.model import Check
-from pytest_secaudit.reading import read
+from pytest_secaudit.rules import read
 
 ROOT = Path(__file__).parents[1] / "examples"
 FILES = sorted((ROOT / "tests").rglob("*.py"))

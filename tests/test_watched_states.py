@@ -195,7 +195,7 @@ def test_every_module_that_leaves_something_is_marked_once() -> None:
 def test_every_area_has_a_state() -> None:
     """Those of products, and what is no state of the process (namespaces, fixtures, files), are tried elsewhere."""
     products = {"dependency overrides", "django settings", "flask config", "oslo.config"}
-    elsewhere = {*products, "files", "fixture values", "namespaces", "temporary paths"}
+    elsewhere = {*products, "files", "files elsewhere", "fixture values", "namespaces", "temporary paths"}
     assert {*areas.WATCHERS} - {*areas.ACTS} - elsewhere == {state.area for state in TABLE.STATES}
 
 

@@ -1,7 +1,7 @@
 """The built-in checks: one file is one hazard, with its page, its examples and its rule.
 
-To add one, add a file that defines ``CHECK``; nothing else is edited. A check touches neither the
-process nor pytest.
+To add one, add a file that defines ``CHECK`` and run ``docs/generate_checks.py``; nothing else is edited. A check
+touches neither the process nor pytest.
 """
 
 from __future__ import annotations
@@ -10,12 +10,26 @@ import importlib
 import pkgutil
 from functools import cache
 
-from pytest_secaudit.model import Check
+from pytest_secaudit.model import Check, Heading
 
 
 @cache
 def built_in() -> tuple[Check, ...]:
     """All checks of this package, sorted by code."""
-    modules = (importlib.import_module(f"{__name__}.{info.name}") for info in pkgutil.iter_modules(__path__))
-    checks: list[Check] = [module.CHECK for module in modules]
+    checks: list[Check] = [importlib.import_module(name).CHECK for name in _files().values()]
     return tuple(sorted(checks, key=lambda check: check.code))
+
+
+def whole(heading: Heading) -> Check:
+    """The check under a heading: it itself, or the one of this package with its code."""
+    if isinstance(heading, Check):
+        return heading
+    check: Check = importlib.import_module(_files()[heading.code]).CHECK
+    return check
+
+
+@cache
+def _files() -> dict[str, str]:
+    """The module of each check, by its code."""
+    names = (info.name for info in pkgutil.iter_modules(__path__))
+    return {name.partition("_")[0].upper(): f"{__name__}.{name}" for name in names if name.startswith("psa")}

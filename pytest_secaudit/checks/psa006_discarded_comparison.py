@@ -14,9 +14,9 @@ import re
 import sys
 from collections.abc import Iterator
 
+from pytest_secaudit.lexicon import words
 from pytest_secaudit.model import DEFECT, Check, Hit, Question
 from pytest_secaudit.source import Role, Scope, TestModule, dotted_name, own_nodes, source_of, terminal_name
-from pytest_secaudit.source.lexicon import words
 from pytest_secaudit.source.syntax import TRIES, WITHS
 
 BAD = (

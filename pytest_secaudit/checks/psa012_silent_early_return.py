@@ -15,9 +15,9 @@ import ast
 import re
 from collections.abc import Iterator
 
+from pytest_secaudit.lexicon import security_word
 from pytest_secaudit.model import ADVISORY, DEFECT, Check, Hit
 from pytest_secaudit.source import Scope, TestModule, own_nodes, parameter_names, source_of, terminal_name
-from pytest_secaudit.source.lexicon import security_word
 from pytest_secaudit.source.oracles import called, is_assertion, is_raises, may_assert, raises_block
 
 BAD = (

@@ -15,10 +15,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from pytest_secaudit.lexicon import security_word
 from pytest_secaudit.model import ADVISORY, DEFECT, Check, Hit, Suspicion
 from pytest_secaudit.source import TestModule
 from pytest_secaudit.source.left import left
-from pytest_secaudit.source.lexicon import security_word
 
 BAD = (
     """

@@ -14,11 +14,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from pytest_secaudit.lexicon import security_word
 from pytest_secaudit.model import ADVISORY, Check, Hit
 from pytest_secaudit.source import TestModule
 from pytest_secaudit.source.changes import Change, changes_in
 from pytest_secaudit.source.left import stands_in
-from pytest_secaudit.source.lexicon import security_word
 from pytest_secaudit.source.restores import is_reset, touches, writes_saved
 from pytest_secaudit.source.syntax import TRIES, WITHS
 from pytest_secaudit.source.temporary import guards

@@ -15,9 +15,9 @@ import ast
 import re
 from collections.abc import Iterator
 
+from pytest_secaudit.lexicon import security_word
 from pytest_secaudit.model import DEFECT, Check, Hit
 from pytest_secaudit.source import Role, Scope, TestModule, source_of, terminal_name
-from pytest_secaudit.source.lexicon import security_word
 from pytest_secaudit.source.oracles import is_builtin_error, is_raises, is_read, last_call, nodes_of, stored_names
 from pytest_secaudit.source.syntax import WITHS
 

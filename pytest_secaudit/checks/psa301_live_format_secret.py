@@ -14,6 +14,7 @@ import ast
 import re
 from collections.abc import Iterator
 
+from pytest_secaudit.lexicon import words
 from pytest_secaudit.model import DEFECT, Check, Hit
 from pytest_secaudit.secrets_formats import (
     HOMES,
@@ -25,7 +26,6 @@ from pytest_secaudit.secrets_formats import (
     url_passwords,
 )
 from pytest_secaudit.source import Scope, TestModule, dotted_name, own_nodes, terminal_name
-from pytest_secaudit.source.lexicon import words
 
 # Put together here, so that no scanner takes our own examples for what they are examples of.
 _GITHUB = "gh" + "p_9fKq2LzWc7RtY0bVxN4mJd8HsPa3GuEoTi6C"

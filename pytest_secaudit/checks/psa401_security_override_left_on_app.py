@@ -17,6 +17,7 @@ import ast
 import re
 from collections.abc import Iterator
 
+from pytest_secaudit.lexicon import security_word
 from pytest_secaudit.model import ADVISORY, DEFECT, Check, Hit
 from pytest_secaudit.source import Role, Scope, TestModule, own_nodes, parameter_names, source_of, terminal_name
 from pytest_secaudit.source.changes import Change, attribute_place
@@ -27,7 +28,6 @@ from pytest_secaudit.source.containers import (
     writes,
     writes_within,
 )
-from pytest_secaudit.source.lexicon import security_word
 from pytest_secaudit.source.restores import fixtures_asked, question
 from pytest_secaudit.source.switches import MADE_FOR, OVERRIDES, outlives_the_test, security_switch
 from pytest_secaudit.source.syntax import TRIES, WITHS

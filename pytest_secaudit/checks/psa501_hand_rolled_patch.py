@@ -24,11 +24,12 @@ import ast
 import sys
 from collections.abc import Iterator
 
+from pytest_secaudit.lexicon import security_word
 from pytest_secaudit.model import ADVISORY, DEFECT, INFO, Check, Hit, Question, Suspicion
+from pytest_secaudit.places import Place
 from pytest_secaudit.source import Role, Scope, TestModule, own_nodes, terminal_name
-from pytest_secaudit.source.changes import MODULES, Change, Place, changes_in
+from pytest_secaudit.source.changes import MODULES, Change, changes_in
 from pytest_secaudit.source.left import Left, by_monkeypatch, left, place_of, stands_in
-from pytest_secaudit.source.lexicon import security_word
 from pytest_secaudit.source.oracles import is_assertion
 from pytest_secaudit.source.patchers import set_on_mock_class
 from pytest_secaudit.source.restores import setups

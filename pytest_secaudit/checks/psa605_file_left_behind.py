@@ -9,7 +9,8 @@ Instead: write below `tmp_path`; work on a copy of the data (`shutil.copytree(da
 It is a *defect* when a file of the project was removed, or changed by whoever names it, else an *advisory*. Only a run can tell: a file says
 when it was last written, and a folder when something was added to it, so the audit need not look after each test; the
 one on stage then is the owner, or one of a few where the clock of the file system is too coarse. Looked at are the
-files below the rootdir, up to 20,000. Silent: what begins with a dot, caches, build folders, reports of pytest and
+files below the rootdir, up to 20,000; those in a folder that is the value of a fixture wider than a test, where new ones
+are *info*; and what stands in the home folder and the one for temporary files, if the owner's code names it. Silent: what begins with a dot, caches, build folders, reports of pytest and
 coverage, pytest's own temporary folders, and what was written while no test or fixture ran.
 """
 

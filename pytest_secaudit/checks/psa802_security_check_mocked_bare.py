@@ -17,9 +17,9 @@ import ast
 import re
 from collections.abc import Iterator
 
+from pytest_secaudit.lexicon import words
 from pytest_secaudit.model import ADVISORY, INFO, Check, Hit
 from pytest_secaudit.source import Scope, TestModule, dotted_name, own_nodes, source_of, terminal_name
-from pytest_secaudit.source.lexicon import words
 from pytest_secaudit.source.mocks import Replacement, replacements, resolved_target
 
 BAD = (

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from pytest_secaudit.source.module import (
     FUNCTIONS,
-    Conventions,
     Function,
     Role,
     Scope,
@@ -22,7 +21,6 @@ from pytest_secaudit.source.module import (
 
 __all__ = [
     "FUNCTIONS",
-    "Conventions",
     "Function",
     "Role",
     "Scope",

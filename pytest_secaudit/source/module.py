@@ -8,12 +8,10 @@ from __future__ import annotations
 
 import ast
 import enum
-import fnmatch
-import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from pytest_secaudit.conventions import Conventions
 from pytest_secaudit.source.comments import comments_between
 from pytest_secaudit.source.names import Names
 from pytest_secaudit.source.syntax import (
@@ -30,7 +28,6 @@ from pytest_secaudit.source.syntax import (
 
 __all__ = [
     "FUNCTIONS",
-    "Conventions",
     "Function",
     "Role",
     "Scope",
@@ -44,8 +41,6 @@ __all__ = [
 
 
 T = TypeVar("T")
-
-_GLOB = re.compile(r"[*?\[]")
 
 
 class Role(enum.Enum):
@@ -87,19 +82,6 @@ _TEARDOWNS = frozenset(
         "teardown_module",
     )
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Conventions:
-    """How pytest was told to recognise tests (its ini option ``python_functions``)."""
-
-    functions: tuple[str, ...] = ("test",)
-
-    def names_test(self, name: str) -> bool:
-        """Whether a function of this name is collected; a pattern is a prefix or a glob, as in pytest."""
-        if name.startswith(self.functions):
-            return True
-        return any(fnmatch.fnmatchcase(name, pattern) for pattern in self.functions if _GLOB.search(pattern))
 
 
 class TestModule:

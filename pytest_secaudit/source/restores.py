@@ -12,10 +12,11 @@ import ast
 import enum
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from pytest_secaudit.model import Question
-from pytest_secaudit.source.changes import CWD, ENVIRON, SET_UP, Change, Place, changes, changes_in, place_called
+from pytest_secaudit.places import SET_UP, Place, RestoreFact
+from pytest_secaudit.source.changes import CWD, ENVIRON, Change, changes, changes_in, place_called
 from pytest_secaudit.source.containers import emptied_places
 from pytest_secaudit.source.module import (
     Role,
@@ -44,24 +45,6 @@ class Undone(enum.Enum):
     ALWAYS = "on every path"
     STRAIGHT = "only if nothing fails"
     NEVER = "never"
-
-
-@dataclass(frozen=True, slots=True)
-class RestoreFact:
-    """A fixture or class of a file puts a place back at the end of its scope.
-
-    ``kind`` is ``fixture`` or ``class``; ``owner`` its name.
-    """
-
-    kind: str
-    owner: str
-    area: str
-    name: str
-    whole: bool
-
-    @property
-    def place(self) -> Place:
-        return Place(self.area, self.name, self.whole)
 
 
 #: Methods that register something to be called when the test is over.

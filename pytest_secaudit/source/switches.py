@@ -6,9 +6,9 @@ import ast
 import re
 from collections.abc import Iterator
 
+from pytest_secaudit.lexicon import security_word
 from pytest_secaudit.model import Question
 from pytest_secaudit.source.containers import Write, is_fixture_argument, wide_fixture, writes
-from pytest_secaudit.source.lexicon import security_word
 from pytest_secaudit.source.module import Role, TestModule, parameter_names, source_of
 
 #: Where FastAPI keeps what stands in for its dependencies, the login among them.

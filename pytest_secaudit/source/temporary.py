@@ -10,18 +10,18 @@ import ast
 import re
 from collections.abc import Callable, Iterable, Iterator
 
+from pytest_secaudit.lexicon import words
+from pytest_secaudit.places import Place
 from pytest_secaudit.source.changes import (
     CWD,
     ENVIRON,
     MODULES,
     Change,
-    Place,
     attribute_place,
     changes_in,
     item_places,
     named_attribute,
 )
-from pytest_secaudit.source.lexicon import words
 from pytest_secaudit.source.mocks import MOCKER_FIXTURES, replacements, resolved_target
 from pytest_secaudit.source.module import Role, Scope, TestModule, dotted_name, parameter_names, terminal_name
 from pytest_secaudit.source.syntax import WITHS

@@ -12,11 +12,11 @@ import os
 import pickle
 import re
 import sys
-import sysconfig
 import tempfile
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from functools import partial
+from site import getsitepackages
 from typing import Any
 
 from pytest_secaudit.redact import clean
@@ -187,7 +187,14 @@ def _folders(paths: Iterable[object]) -> tuple[str, ...]:
 
 
 _INTERPRETER = _folders(
-    (*sysconfig.get_paths().values(), sys.prefix, sys.exec_prefix, sys.base_prefix, sys.base_exec_prefix)
+    (
+        *getsitepackages(),
+        os.path.dirname(os.__file__),
+        sys.prefix,
+        sys.exec_prefix,
+        sys.base_prefix,
+        sys.base_exec_prefix,
+    )
 )
 
 

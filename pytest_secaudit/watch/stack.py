@@ -11,7 +11,6 @@ from __future__ import annotations
 import os
 import re
 import sys
-import sysconfig
 import threading
 from collections.abc import Callable, Hashable
 from types import FrameType
@@ -34,8 +33,6 @@ def _folders(*paths: str) -> tuple[str, ...]:
 
 
 _STDLIB = _folders(
-    sysconfig.get_path("stdlib"),
-    sysconfig.get_path("platstdlib"),
     os.path.dirname(os.__file__),
     os.path.dirname(threading.__file__),
 )

@@ -7,6 +7,7 @@ classes and instances through the slots that the interpreter keeps for them.
 from __future__ import annotations
 
 import functools
+import sys
 import types
 from collections.abc import Mapping
 from typing import Any
@@ -49,7 +50,7 @@ def bases_of(cls: type) -> tuple[type, ...]:
 def type_name(found: object) -> str:
     """The name of its type."""
     name: str = _NAME_OF_A_CLASS.__get__(type(found))
-    return name
+    return sys.intern(name) if type(name) is str else name  # that of a built-in type is made anew each time
 
 
 def home_of_class(cls: type) -> str:

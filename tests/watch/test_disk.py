@@ -11,12 +11,14 @@ from pathlib import Path
 import pytest
 
 from pytest_secaudit.watch import real
+from pytest_secaudit.watch.disk.elsewhere import Elsewhere
 from pytest_secaudit.watch.disk.files import Files
 from pytest_secaudit.watch.disk.listing import listing
 from pytest_secaudit.watch.disk.temporary import TemporaryPaths
 from pytest_secaudit.watch.engine import TICK, Engine
 from pytest_secaudit.watch.ledger import Actor
 from pytest_secaudit.watch.stack import Stack
+from pytest_secaudit.watch.state import ABSENT, Change
 from pytest_secaudit.watch.tapping import Taps
 
 
@@ -162,3 +164,83 @@ def test_what_is_removed_again_is_silent(temporary: TemporaryPaths) -> None:
     os.rmdir(tempfile.mkdtemp(prefix="ignored"))
     tempfile.mkdtemp(prefix="ignored")
     assert list(temporary.look()) == []
+
+
+# --- outside the project
+
+
+@pytest.fixture
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Elsewhere:
+    """With a home and a folder for temporary files of its own."""
+    for name, variable in (("home", "HOME"), ("home", "USERPROFILE"), ("temp", "TMPDIR"), ("root", "ROOT")):
+        (tmp_path / name).mkdir(exist_ok=True)
+        monkeypatch.setenv(variable, str(tmp_path / name))
+    return Elsewhere(Taps(), Stack(str, bool), root=str(tmp_path / "root"))
+
+
+def elsewhere_told(area: Elsewhere) -> list[tuple[str, str, str, bool]]:
+    changes = sorted((change for _, change in area.look_late()), key=lambda change: change.subject)
+    return [(one.subject, area.said(one), area.level(one), area.is_lasting(one)) for one in changes]
+
+
+def test_the_folder_of_a_shared_fixture(tmp_path: Path, elsewhere: Elsewhere) -> None:
+    folder = tmp_path / "temp" / "user"
+    (folder / "made").mkdir(parents=True)
+    (folder / "made" / "a.txt").write_text("a")
+    (folder / "b.txt").write_text("b")
+    elsewhere.begin()
+    elsewhere.begin_folder(1, "user_dir", folder)
+    (folder / "new").mkdir()
+    (folder / "made" / "a.txt").write_text("changed")
+    (folder / "b.txt").unlink()
+    assert elsewhere_told(elsewhere) == [
+        ("user_dir/b.txt", "removed, a file of a shared fixture", "", True),
+        ("user_dir/made/a.txt", "changed, a file of a shared fixture", "", True),
+        ("user_dir/new", "behind, a folder in the folder of a shared fixture", "info", True),
+    ]
+    assert elsewhere_told(elsewhere) == []
+    elsewhere.end_folder(1)
+    shutil.rmtree(folder)
+    assert [found for found in elsewhere_told(elsewhere) if found[0].startswith("user_dir")] == []
+
+
+def test_a_public_folder_tells_what_the_owner_names(tmp_path: Path, elsewhere: Elsewhere) -> None:
+    (tmp_path / "temp" / "there.txt").write_text("x")
+    elsewhere.begin()
+    (tmp_path / "home" / ".tool").write_text("x")
+    (tmp_path / "temp" / "out.txt").write_text("x")
+    (tmp_path / "temp" / "there.txt").write_text("another program's")
+    (tmp_path / "temp" / "pytest-of-me").mkdir()
+    temp = (tmp_path / "temp").as_posix()
+    assert elsewhere_told(elsewhere) == [
+        (f"{temp}/out.txt", "behind, a file", "", False),
+        ("~/.tool", "behind, a file", "", False),
+    ]
+    source = 'def test_it():\n    open(home / ".tool", "w").close()\n'
+    assert elsewhere.writing_line(source, 1, Change("~/.tool", ABSENT, "file", key="public:~/.tool")) == 2
+
+
+@pytest.mark.parametrize("value", [None, 5, "relative", "\0", Path("/no/such/folder"), object(), b"/tmp"])
+def test_what_is_no_folder(elsewhere: Elsewhere, value: object) -> None:
+    elsewhere.begin()
+    elsewhere.begin_folder(1, "it", value)
+    assert not elsewhere.has(1)
+
+
+@pytest.mark.parametrize("name", ["", "pytest-of-me", "pytest-of-me/pytest-3"])
+def test_folders_of_everybody_are_no_fixtures(tmp_path: Path, elsewhere: Elsewhere, name: str) -> None:
+    folder = tmp_path / "temp" / name
+    folder.mkdir(parents=True, exist_ok=True)
+    elsewhere.begin()
+    elsewhere.begin_folder(1, "it", str(folder))
+    assert not elsewhere.has(1)
+
+
+def test_what_is_too_large_is_said(tmp_path: Path, elsewhere: Elsewhere, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pytest_secaudit.watch.disk.elsewhere._MOST", 1)
+    folder = tmp_path / "temp" / "user"
+    folder.mkdir()
+    for name in "ab":
+        (folder / name).write_text("")
+    elsewhere.begin_folder(1, "user_dir", folder)
+    assert (elsewhere.has(1), elsewhere.remark) == (False, "not user_dir: too large")

@@ -34,6 +34,7 @@ from pytest_secaudit.watch.areas.threads import Threads
 from pytest_secaudit.watch.areas.timezone import TimeZone
 from pytest_secaudit.watch.areas.tracing import Tracing
 from pytest_secaudit.watch.areas.umask import Umask
+from pytest_secaudit.watch.disk.elsewhere import Elsewhere
 from pytest_secaudit.watch.disk.files import Files
 from pytest_secaudit.watch.disk.temporary import TemporaryPaths
 from pytest_secaudit.watch.namespaces import Namespaces
@@ -113,6 +114,7 @@ def areas_for(taps: Taps, stack: Stack, facts: Facts) -> list[Area]:
         values = partial(FixtureValues, taps, stack, test_path=facts.test_path, is_project=facts.is_project)
         makers.append((FixtureValues, values))
         makers.append((Files, partial(Files, taps, stack, root=facts.root, is_ignored=facts.is_ignored)))
+        makers.append((Elsewhere, partial(Elsewhere, taps, stack, root=facts.root)))
         makers.append((Namespaces, partial(Namespaces, taps, stack, facts.is_project, facts.test_path)))
     return [_made(area, make) for area, make in makers]
 
@@ -152,5 +154,16 @@ class Unavailable:
 #: Beside the areas: what is done in a run, see `pytest_secaudit.watch.clock` and `contact`.
 ACTS = ("sleep", "contact", "credential files", "outputs", "loads")
 
-_OTHERS = (Imports, Filters, Generator, ContextVars, Descriptors, TemporaryPaths, FixtureValues, Files, Namespaces)
+_OTHERS = (
+    Imports,
+    Filters,
+    Generator,
+    ContextVars,
+    Descriptors,
+    TemporaryPaths,
+    FixtureValues,
+    Files,
+    Elsewhere,
+    Namespaces,
+)
 WATCHERS = (*(area.name for area in (*_PLAIN, *_OF_PROJECT, *_OTHERS)), *ACTS)

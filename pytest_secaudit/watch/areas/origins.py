@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import re
-import sysconfig
 from contextlib import suppress
 from functools import cache
+from site import getsitepackages
 
 from pytest_secaudit.watch import real
 from pytest_secaudit.watch.state import Site
@@ -16,7 +16,7 @@ from pytest_secaudit.watch.strangers import names_of
 QUIETLY = suppress(Exception)
 #: As the report writes it, or of an environment that lies under the rootdir.
 _INSTALLED = re.compile(r"(?:^<|.*/)(?:site|dist)-packages>?/([^/]+)")
-_PACKAGES = sysconfig.get_path("purelib")
+_PACKAGES = tuple(os.path.join(folder, "") for folder in getsitepackages())
 
 
 def library(site: Site | None) -> str:
@@ -37,14 +37,10 @@ def _top(path: str) -> str:
 def _is_installed(path: str) -> bool:
     """Whether that is a file where packages are installed, and not one of the project of which a copy is installed."""
     file = names_of(real.modules.get(_top(path))).get("__file__")
-    is_elsewhere = type(file) is str and not file.startswith(os.path.join(_PACKAGES, ""))
+    is_elsewhere = type(file) is str and not file.startswith(_PACKAGES)
     return not is_elsewhere and _is_there(path)
 
 
 @cache
 def _is_there(path: str) -> bool:
-    try:
-        real.stat(os.path.join(_PACKAGES, path))
-    except (OSError, ValueError):
-        return False
-    return not os.path.isabs(path)
+    return not os.path.isabs(path) and any(real.is_there(folder + path) for folder in _PACKAGES)

@@ -6,21 +6,14 @@ or taken away. Who was on stage then is known.
 
 from __future__ import annotations
 
-import contextlib
-import os
-from collections.abc import Callable, Hashable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from pytest_secaudit.redact import clean
-from pytest_secaudit.watch import real
-from pytest_secaudit.watch.disk.listing import MOST, File, listing
+from pytest_secaudit.watch.disk.listing import MOST, File, differences, listing, open_inodes
 from pytest_secaudit.watch.stack import Stack
 from pytest_secaudit.watch.state import ABSENT, Change
 from pytest_secaudit.watch.tapping import Taps
 from pytest_secaudit.watch.writing_lines import line_with
-
-_MOST_OPEN = 100
-_fstat = real.own(os.fstat)
-_getppid = real.own(os.getppid)
 
 
 class Files:
@@ -59,22 +52,9 @@ class Files:
             return []
         now, _ = listing(self._root, self._is_ignored)
         before, self._seen = self._seen, now
-        return sorted(self._differences(before, now), key=lambda one: one[0])
-
-    def _differences(self, before: Mapping[str, File], now: Mapping[str, File]) -> Iterable[tuple[int, Change]]:
-        open_now = _open_inodes()
-        for path, file in now.items():
-            then = before.get(path)
-            if then is None:
-                if _folder(path) in before or not _folder(path):  # of a new folder only itself is named
-                    yield file.written_ns, Change(clean(path), ABSENT, _kind(file))
-            elif not file.is_folder and file != then and file.inode not in open_now:
-                yield file.written_ns, Change(clean(path), _state(then), _state(file))
-        for path, file in before.items():
-            if path not in now and (_folder(path) in now or not _folder(path)):
-                folder = now.get(_folder(path))
-                when = folder.written_ns if folder else 0
-                yield when, Change(clean(path), _kind(file), ABSENT)
+        different = differences(before, now, open_inodes())
+        found = [(when, Change(clean(path), old, new)) for when, path, old, new in different]
+        return sorted(found, key=lambda one: one[0])
 
     # --- telling
 
@@ -102,29 +82,3 @@ class Files:
     def stop(self) -> None:
         """Forget what was there."""
         self._seen = None
-
-
-def _open_inodes() -> frozenset[int]:
-    """Of what this process has open, and the one that started it: their output may go to a file of the project."""
-    found = set()
-    for number in range(_MOST_OPEN):
-        with contextlib.suppress(OSError):
-            found.add(_fstat(number).st_ino)
-    with contextlib.suppress(OSError):  # Linux only
-        folder = f"/proc/{_getppid()}/fd"
-        for name in real.listdir(folder):
-            with contextlib.suppress(OSError):
-                found.add(real.stat(f"{folder}/{name}").st_ino)
-    return frozenset(found)
-
-
-def _folder(path: str) -> str:
-    return path.replace("\\", "/").rpartition("/")[0]
-
-
-def _kind(file: File) -> Hashable:
-    return "folder" if file.is_folder else "file"
-
-
-def _state(file: File) -> Hashable:
-    return file.written_ns, file.size

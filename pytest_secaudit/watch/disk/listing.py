@@ -1,13 +1,15 @@
-"""What files there are below a folder, and when each was last written; without those that tools keep for themselves."""
+"""What files there are below a folder, when each was last written, and how two such lists differ."""
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Hashable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
 from pytest_secaudit.watch import real
+from pytest_secaudit.watch.state import ABSENT
 
 #: In a tree with more than so many nobody looks.
 MOST: Final = 20_000
@@ -18,7 +20,10 @@ _FOLDERS: Final = frozenset(
 _FILES: Final = ("coverage.", "junit", "nohup.out", "pytest.log")
 _ENDS: Final = (".egg-info", ".pyc", ".pyo", "~", ".swp", ".lock", ".dist-info", ".log", ".out")
 
+_MOST_OPEN = 100
 _scandir = real.own(os.scandir)
+_fstat = real.own(os.fstat)
+_getppid = real.own(os.getppid)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +43,9 @@ class File:
     inode: int
 
 
-def listing(root: str, is_ignored: Callable[[str], bool]) -> tuple[dict[str, File], bool]:
+def listing(
+    root: str, is_ignored: Callable[[str], bool], *, most: int | None = None, is_public: bool = False
+) -> tuple[dict[str, File], bool]:
     """The files and folders below a folder by their paths from there, and whether these are all.
 
     What begins with a dot is left out, and what tools make beside tests: reports, caches, what was built.
@@ -46,12 +53,15 @@ def listing(root: str, is_ignored: Callable[[str], bool]) -> tuple[dict[str, Fil
     Args:
         root: the folder.
         is_ignored: whether a path (absolute) is not to be looked at.
+        most: so many are enough.
+        is_public: everybody writes there: its folders are not looked into, and what begins with a dot is as good as any.
     """
     found: dict[str, File] = {}
     folders = [root]
+    start = len(root.rstrip("\\/")) + 1
     for folder in folders:  # it grows meanwhile
         for entry in _entries(folder):
-            if _is_kept_by_tools(entry.name) or is_ignored(entry.path):
+            if (not is_public and _is_kept_by_tools(entry.name)) or is_ignored(entry.path):
                 continue
             try:
                 stat = entry.stat(follow_symlinks=False)
@@ -60,14 +70,61 @@ def listing(root: str, is_ignored: Callable[[str], bool]) -> tuple[dict[str, Fil
                 continue
             if is_folder and _is_environment(entry.path):
                 continue
-            found[entry.path[len(root) + 1 :]] = File(
-                is_folder, stat.st_mtime_ns, 0 if is_folder else stat.st_size, stat.st_ino
-            )
-            if is_folder:
+            found[entry.path[start:]] = File(is_folder, stat.st_mtime_ns, 0 if is_folder else stat.st_size, stat.st_ino)
+            if is_folder and not is_public:
                 folders.append(entry.path)
-        if len(found) > MOST:
+        if len(found) > (MOST if most is None else most):
             return found, False
     return found, True
+
+
+def differences(
+    before: Mapping[str, File], now: Mapping[str, File], writing: Collection[int]
+) -> Iterator[tuple[int, str, Hashable, Hashable]]:
+    """What was made, changed or removed: when (in nanoseconds; 0 if nothing tells), its path, what it was, what it is.
+
+    Args:
+        before: a list of a folder.
+        now: a later one.
+        writing: the inodes of files that are being written, which are not told as changed.
+    """
+    for path, file in now.items():
+        then = before.get(path)
+        if then is None:
+            if _folder(path) in before or not _folder(path):  # of a new folder only itself is named
+                yield file.written_ns, path, ABSENT, _kind(file)
+        elif not file.is_folder and file != then and file.inode not in writing:
+            yield file.written_ns, path, _state(then), _state(file)
+    for path, file in before.items():
+        if path not in now and (_folder(path) in now or not _folder(path)):
+            folder = now.get(_folder(path))
+            yield (folder.written_ns if folder else 0), path, _kind(file), ABSENT
+
+
+def open_inodes() -> frozenset[int]:
+    """Of what this process has open, and the one that started it: their output may go to a file of the project."""
+    found = set()
+    for number in range(_MOST_OPEN):
+        with contextlib.suppress(OSError):
+            found.add(_fstat(number).st_ino)
+    with contextlib.suppress(OSError):  # Linux only
+        folder = f"/proc/{_getppid()}/fd"
+        for name in real.listdir(folder):
+            with contextlib.suppress(OSError):
+                found.add(real.stat(f"{folder}/{name}").st_ino)
+    return frozenset(found)
+
+
+def _folder(path: str) -> str:
+    return path.replace("\\", "/").rpartition("/")[0]
+
+
+def _kind(file: File) -> Hashable:
+    return "folder" if file.is_folder else "file"
+
+
+def _state(file: File) -> Hashable:
+    return file.written_ns, file.size
 
 
 def _entries(folder: str) -> Iterator[os.DirEntry[str]]:

@@ -123,7 +123,7 @@ class Chunk:
         wanted: set[int] = set()
         for root in self.roots:
             spaces += root.tree.spaces
-            wanted |= root.tree.wanted
+            wanted.update(root.tree.wanted)
         self._wire = Wire(spaces, wanted)
 
     def is_still(self) -> bool:

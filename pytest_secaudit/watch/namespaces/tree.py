@@ -10,6 +10,7 @@ import gc
 import threading
 import types
 import weakref
+from array import array
 from collections import deque
 from collections.abc import Callable, Hashable
 from typing import Any, Final
@@ -222,7 +223,7 @@ class Tree:
         self._home = home
         self._count = 0
         self._nodes: dict[int, Node] = {}
-        self.wanted: set[int] = set()
+        self._wanted: set[int] = set()
         self.spaces: list[object] = []
         self.too_large: list[tuple[Mark, ...]] = []
         self.root = self._node(Kind.MODULE, names, 0)
@@ -230,6 +231,8 @@ class Tree:
         while pending:
             self._fill(*pending.popleft(), pending)
         self._nodes.clear()
+        self.wanted = array("Q", self._wanted)  # kept for as long as the module is: a set takes ten times as much
+        self._wanted.clear()
 
     def _fill(
         self,
@@ -262,7 +265,7 @@ class Tree:
 
     def _node(self, kind: Kind, value: object, level: int) -> Node:
         node = self._nodes[id(value)] = Node(kind, value, level)
-        self.wanted.add(id(value))
+        self._wanted.add(id(value))
         self._note_where_it_keeps(kind, value)
         return node
 
@@ -270,9 +273,9 @@ class Tree:
         if kind is Kind.MODULE:
             self.spaces.append(names_of(value))
         elif kind is Kind.CLASS:  # what is asked for is a view, and behind it is the dict itself
-            self.wanted.update(map(id, gc.get_referents(names_of(value))))
+            self._wanted.update(map(id, gc.get_referents(names_of(value))))
         elif kind is Kind.FUNCTION:
-            self.wanted.update(map(id, (value.__defaults__, value.__kwdefaults__, value.__dict__)))
+            self._wanted.update(map(id, (value.__defaults__, value.__kwdefaults__, value.__dict__)))
             self.spaces += [mark.args[1] for mark in parametrized(value)]
         elif kind is Kind.FIXTURE:
             self.spaces += [params for _, params in entries(kind, value)]
@@ -280,7 +283,7 @@ class Tree:
             self.spaces.append(attributes(value))
         elif kind in (Kind.INSTANCE, Kind.MOCK):
             names = names_of(value)
-            self.wanted.update(map(id, (names, names.get("_mock_children"))))
+            self._wanted.update(map(id, (names, names.get("_mock_children"))))
 
     def _is_own(self, function: Any) -> bool:
         """A function of the module itself leads to nothing but the module: there are many, and to hold it is harmless."""
