@@ -321,3 +321,24 @@ def test_own(tmp_path):
     assert [(one["code"], one["severity"], one["subject"], one["owner"]["id"]) for one in data["findings"]] == [
         ("PSA605", "advisory", "user_dir/config.ini", "test_it.py::test_config")
     ]
+
+
+def test_a_set_up_with_several_writing_lines_is_known_among_many(pytester: pytest.Pytester) -> None:
+    """It sets up its own class anew each time, which is silent; told in a window it was everybody's."""
+    pytester.makepyfile(test_before="import pytest\n@pytest.mark.parametrize('n', range(80))\ndef test_it(n): pass\n")
+    source = """
+import unittest
+
+class Test(unittest.TestCase):
+    options = {}
+
+    def setUp(self):
+        self.options.update(a=1)
+        self.options["b"] = 2
+
+    def test_a(self): pass
+    def test_b(self): pass
+    def test_c(self): pass
+"""
+    data = audit(pytester, source, "-o", "secaudit_budget=0.001", "test_before.py", "test_it.py")
+    assert found(data) == []

@@ -361,7 +361,19 @@ class Engine:
             member, located = next(iter(places.values()))
             writers = {one.id for one, then in found if then.site is not None}
             return (member if len(writers) == 1 else actor), located
+        if change.site is None and found and not places:
+            able = {member.id: member for member, _ in found if self._may_have_written(member, area, change)}
+            return (next(iter(able.values())) if len(able) == 1 else actor), change
         return actor, self._located(actor, area, change) if not members else change
+
+    def _may_have_written(self, actor: Actor, area: str, change: Change) -> bool:
+        ask: Callable[[str, int, Change], bool] | None = getattr(self.areas[area], "may_have_written", None)
+        if ask is None or actor.plugin is not None or not actor.path:
+            return False
+        try:
+            return ask(self.source_of(actor.path), 0 if actor.kind == "import" else actor.line, change)
+        except (OSError, SyntaxError, ValueError, RecursionError):
+            return False
 
     def _located(self, actor: Actor, area: str, change: Change) -> Change:
         """The change with its line, by reading the owner's code where the act itself was not noticed."""

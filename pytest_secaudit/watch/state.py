@@ -117,6 +117,7 @@ class Area(Protocol):
     * ``is_lasting(change)``: whether anybody else will see it; before a claim.
     * ``is_harm_of(owner, change)``: whether it is for this owner to put it back; before a claim.
     * ``writing_line(text, first, change)``: the line of the owner's function that wrote, found by reading.
+    * ``may_have_written(text, first, change)``: whether any of its lines can have.
     * ``level(change)``: the severity of a claim where it is not the check's own.
     * ``code_of(change)``: the check of a claim where it is not the area's own.
     * ``remark``: what it leaves out, for the report.

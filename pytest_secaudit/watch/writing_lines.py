@@ -89,8 +89,8 @@ def writing_line(text: str, first: int, area: str, subject: str) -> int | None:
     return _only_line(text, first, words, lambda write: not words.isdisjoint(write.names))
 
 
-def line_of_attribute(text: str, first: int, holder: Collection[str], name: str, *, in_place: bool) -> int | None:
-    """The line of the only statement that can have changed what is under a name.
+def lines_of_attribute(text: str, first: int, holder: Collection[str], name: str, *, in_place: bool) -> set[int]:
+    """The lines of the statements that can have changed what is under a name.
 
     Args:
         text: the source of the owner's file.
@@ -111,7 +111,7 @@ def line_of_attribute(text: str, first: int, holder: Collection[str], name: str,
         others = write.names - {name, write.called}
         return not others or not others.isdisjoint(holder)
 
-    return _only_line(text, first, (name,), fits)
+    return _lines(text, first, (name,), fits)
 
 
 def line_of_call(text: str, first: int, start: str) -> int | None:
@@ -172,10 +172,14 @@ def line_with(text: str, first: int, word: str) -> int | None:
 
 
 def _only_line(text: str, first: int, words: Iterable[str], fits: Callable[[Write], bool]) -> int | None:
-    if not any(word in text for word in words):  # a word search is a hundred times quicker than parsing
-        return None
-    lines = {write.line for write in _source(text).writes(first) if fits(write)}
+    lines = _lines(text, first, words, fits)
     return lines.pop() if len(lines) == 1 else None
+
+
+def _lines(text: str, first: int, words: Iterable[str], fits: Callable[[Write], bool]) -> set[int]:
+    if not any(word in text for word in words):  # a word search is a hundred times quicker than parsing
+        return set()
+    return {write.line for write in _source(text).writes(first) if fits(write)}
 
 
 @functools.lru_cache(maxsize=4)

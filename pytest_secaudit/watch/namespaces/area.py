@@ -241,6 +241,10 @@ class Namespaces:
     def writing_line(self, text: str, first: int, change: Change) -> int | None:
         return telling.writing_line(text, first, change)
 
+    def may_have_written(self, text: str, first: int, change: Change) -> bool:
+        """Whether the owner's code has a statement that can have changed it."""
+        return bool(telling.writing_lines(text, first, change))
+
     def said(self, change: Change) -> str:
         return telling.said(change)
 

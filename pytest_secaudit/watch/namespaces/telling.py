@@ -13,7 +13,7 @@ from pytest_secaudit.watch.namespaces.differences import Content, has_only_grown
 from pytest_secaudit.watch.namespaces.kinds import CONTAINERS, NAMED, Kind
 from pytest_secaudit.watch.state import ABSENT, Change, Held
 from pytest_secaudit.watch.strangers import with_article
-from pytest_secaudit.watch.writing_lines import line_of_attribute, line_of_call
+from pytest_secaudit.watch.writing_lines import line_of_call, lines_of_attribute
 
 #: Of these the value is said. Text may be a password.
 _SHOWN: Final = ("bool", "complex", "float", "int", "NoneType")
@@ -162,13 +162,24 @@ def writing_line(text: str, first: int, change: Change) -> int | None:
     Raises:
         SyntaxError, ValueError: when the owner's file cannot be parsed.
     """
+    lines = writing_lines(text, first, change)
+    return lines.pop() if len(lines) == 1 else None
+
+
+def writing_lines(text: str, first: int, change: Change) -> set[int]:
+    """The lines of the owner's statements that can have changed it.
+
+    Raises:
+        SyntaxError, ValueError: when the owner's file cannot be parsed.
+    """
     spot: Any = change.after
     if spot.is_reload:
-        return line_of_call(text, first, "reload")
+        line = line_of_call(text, first, "reload")
+        return {line} if line is not None else set()
     *holder, name = change.subject.partition("[")[0].partition("(")[0].split(".")
     in_place = spot.holder in CONTAINERS
     receivers = ("cls", "self") if in_place and spot.in_class else ("cls",)
-    return line_of_attribute(text, first, {*holder, *receivers}, name, in_place=in_place)
+    return lines_of_attribute(text, first, {*holder, *receivers}, name, in_place=in_place)
 
 
 # --- in words
