@@ -342,3 +342,52 @@ class Test(unittest.TestCase):
 """
     data = audit(pytester, source, "-o", "secaudit_budget=0.001", "test_before.py", "test_it.py")
     assert found(data) == []
+
+
+def test_a_local_name_is_no_line_of_what_a_class_holds(pytester: pytest.Pytester) -> None:
+    """As Django's `client`, which is made for the class anew by what sets tests up."""
+    pytester.makepyfile(
+        base="""
+        import unittest
+
+        class Base(unittest.TestCase):
+            def run(self, result=None):
+                type(self).client = object()
+                return super().run(result)
+        """
+    )
+    source = """
+from base import Base
+
+class Test(Base):
+    client = object()
+
+    def test_a(self):
+        client = self.client
+        assert client
+
+    def test_b(self): pass
+"""
+    assert found(audit(pytester, source, "--secaudit-depth=exact")) == []
+
+
+def test_a_suspicion_is_confirmed_among_however_many(pytester: pytest.Pytester) -> None:
+    """The code of a finding does not hang on how many others may have been it."""
+    many = "\n".join(f"    def test_{n}(self): pass" for n in range(120))
+    source = f"""
+import unittest
+import shop
+
+class Test(unittest.TestCase):
+{many}
+    def test_zz(self):
+        shop.NAME = "b"
+        shop.NAME = "c"
+    def test_zzz(self):
+        if shop is None:
+            shop.NAME = "d"
+"""
+    shop = "NAME = 'a'\n"
+    data = audit(pytester, source, "-o", "secaudit_budget=0.001", shop=shop)
+    assert {one["code"] for one in data["findings"] if one["subject"] == "shop.NAME"} == {"PSA501"}
+    assert all(len(owner["ids"]) <= 20 for one in data["findings"] for owner in one["owners"])

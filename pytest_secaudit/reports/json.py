@@ -12,6 +12,8 @@ from typing import Any
 from pytest_secaudit.model import Audit, Finding, Sleep
 
 SCHEMA_VERSION = 1
+#: Of those among whom an owner was, so many are named.
+_MOST_NAMED = 20
 
 
 def render(audit: Audit, *, with_cleared: bool = False) -> str:
@@ -57,4 +59,6 @@ def _finding(finding: Finding) -> dict[str, Any]:
     data["severity"] = finding.severity.word
     data["dimension"] = finding.dimension
     data["try"] = data.pop("try_command")
+    for owner in (data["owner"], *data["owners"]):
+        owner["ids"] = owner["ids"][:_MOST_NAMED]
     return data

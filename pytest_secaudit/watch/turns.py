@@ -8,6 +8,8 @@ from pytest_secaudit.watch.eyes import Looks
 from pytest_secaudit.watch.ledger import Actor
 
 MAX_NAMED = 20
+#: So many may have been it and are known by name; a report names fewer.
+MAX_MEMBERS = 500
 
 
 #: So many looks every run has for nothing, so that small suites are looked at exactly, and seconds for them.
@@ -67,5 +69,5 @@ def window_of(actors: Sequence[Actor], last: Actor) -> Actor:
     tests = [actor for actor in everybody if actor.kind == "test"]
     named = tests or [actor for actor in everybody if actor.plugin is None] or list(everybody)
     first, last = named[0], named[-1]
-    ids = tuple(dict.fromkeys(actor.id for actor in everybody))[:MAX_NAMED]
+    ids = tuple(dict.fromkeys(actor.id for actor in everybody))[:MAX_MEMBERS]
     return last._replace(kind="window", id=first.id if first.id == last.id else f"{first.id} ... {last.id}", ids=ids)

@@ -89,15 +89,18 @@ def writing_line(text: str, first: int, area: str, subject: str) -> int | None:
     return _only_line(text, first, words, lambda write: not words.isdisjoint(write.names))
 
 
-def lines_of_attribute(text: str, first: int, holder: Collection[str], name: str, *, in_place: bool) -> set[int]:
+def lines_of_attribute(
+    text: str, first: int, holder: Collection[str], name: str, *, in_place: bool, alone: bool
+) -> set[int]:
     """The lines of the statements that can have changed what is under a name.
 
     Args:
         text: the source of the owner's file.
         first: the first line of the owner's function, decorators included; 0 for the module's own level.
-        holder: the names on the way to it, of which one must be there too unless the name stands alone.
+        holder: the names on the way to it, of which one must be there, too.
         name: its own.
         in_place: it was not set but changed, which its methods can do, too.
+        alone: the name may also stand alone, as that of a module does; what a class holds never does.
 
     Raises:
         SyntaxError, ValueError: when the file cannot be parsed.
@@ -109,7 +112,7 @@ def lines_of_attribute(text: str, first: int, holder: Collection[str], name: str
         if write.called and (not in_place or write.called == name):
             return False
         others = write.names - {name, write.called}
-        return not others or not others.isdisjoint(holder)
+        return (alone and not others) or not others.isdisjoint(holder)
 
     return _lines(text, first, (name,), fits)
 

@@ -179,7 +179,7 @@ def writing_lines(text: str, first: int, change: Change) -> set[int]:
     *holder, name = change.subject.partition("[")[0].partition("(")[0].split(".")
     in_place = spot.holder in CONTAINERS
     receivers = ("cls", "self") if in_place and spot.in_class else ("cls",)
-    return lines_of_attribute(text, first, {*holder, *receivers}, name, in_place=in_place)
+    return lines_of_attribute(text, first, {*holder, *receivers}, name, in_place=in_place, alone=not spot.in_class)
 
 
 # --- in words
