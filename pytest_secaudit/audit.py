@@ -14,6 +14,7 @@ from pytest_secaudit.evidence import join
 from pytest_secaudit.model import (
     INFO,
     Audit,
+    Evidence,
     EvidenceSummary,
     Finding,
     Heading,
@@ -22,7 +23,9 @@ from pytest_secaudit.model import (
     Run,
 )
 from pytest_secaudit.policy import Placed, expired, gate, judge
-from pytest_secaudit.reading import Reading, StaticHit, fingerprint
+from pytest_secaudit.proofs import Checked, checked
+from pytest_secaudit.proofs import evidence as evidence_of_lines
+from pytest_secaudit.reading import Armed, Reading, StaticHit, fingerprint
 from pytest_secaudit.redact import clean
 from pytest_secaudit.settings import Settings
 from pytest_secaudit.watch.record import Watched
@@ -61,15 +64,17 @@ class Seen:
 def audit(seen: Seen, settings: Settings, version: str) -> Audit:
     """Judge what was seen by the user's settings."""
     placed = [*_placed(seen.readings), *seen.markers]
-    suspected = [
-        _finding(hit, settings) for reading in seen.readings for hit in reading.hits if hit.code in settings.on
-    ]
+    by_lines = list(_suspected(seen, settings))
+    suspected = [one.finding for one in by_lines if one.speaks]
+    have_checked = checked(seen.readings, seen.watched, seen.outcomes)
     joined = join(suspected, _seen_in_the_run(seen, settings), seen.watched, seen.outcomes, _failing_path(seen))
     judged, used = judge(_acknowledged(joined.findings, seen), placed, settings)
+    # What this run has cleared may be confirmed by the next one: its ignore is not in vain.
+    used |= judge((one.finding for one in by_lines if one.is_silenced_by_lines), placed, settings)[1]
     about_ignores = [finding for finding in _about_ignores(seen, placed, used, settings) if finding.code in settings.on]
     findings = (*judged, *judge(about_ignores, [], settings)[0])
     findings = tuple(sorted(findings, key=lambda finding: finding.order))
-    evidence = _evidence(seen, settings)
+    evidence = _evidence(seen, settings, have_checked)
     return Audit(
         version=version,
         run=seen.run,
@@ -82,6 +87,7 @@ def audit(seen: Seen, settings: Settings, version: str) -> Audit:
         cleared=joined.cleared,
         sleep=sleep_of(seen.watched, seen.run.duration_s),
         contacts=contacts_of(seen.watched),
+        tests_judged_for_checks=have_checked.judged if have_checked is not None else 0,
     )
 
 
@@ -108,6 +114,70 @@ def _acknowledged(findings: Iterable[Finding], seen: Seen) -> Iterator[Finding]:
 
 def _failing_path(seen: Seen) -> frozenset[str]:
     return frozenset(hit.fingerprint for reading in seen.readings for hit in reading.hits if hit.if_it_fails)
+
+
+@dataclass(frozen=True, slots=True)
+class _Suspected:
+    """A suspicion with what the lines that ran say of it."""
+
+    finding: Finding
+    is_armed: bool = False
+
+    @property
+    def speaks(self) -> bool:
+        """What is only armed speaks when it is confirmed."""
+        return not self.is_armed or self.finding.evidence == "confirmed"
+
+    @property
+    def is_silenced_by_lines(self) -> bool:
+        return not self.speaks or self.finding.evidence == "cleared"
+
+
+def _suspected(seen: Seen, settings: Settings) -> Iterator[_Suspected]:
+    proven = evidence_of_lines(seen.readings, seen.watched, seen.outcomes)
+    for reading in seen.readings:
+        for hit in reading.hits:
+            if hit.code in settings.on:
+                yield _Suspected(_proven(_finding(hit, settings), hit, proven.get(hit.fingerprint, "suspected")))
+        for armed in reading.armed:
+            if armed.code in settings.on and armed.decided_by is not None:
+                finding = _finding(_as_hit(armed, settings), settings)
+                evidence = proven.get(armed.fingerprint, "suspected")
+                yield _Suspected(_proven(finding, armed, evidence), is_armed=True)
+
+
+def _as_hit(armed: Armed, settings: Settings) -> StaticHit:
+    check = next(check for check in settings.checks if check.code == armed.code)
+    return StaticHit(
+        code=armed.code,
+        severity=check.severity,
+        message=armed.message,
+        fix="",
+        line=armed.line,
+        column=armed.column,
+        end_line=armed.end_line or armed.line,
+        security=None,
+        subject=None,
+        acknowledged=None,
+        owner=armed.owner,
+        fingerprint=armed.fingerprint,
+    )
+
+
+def _proven(finding: Finding, read: StaticHit | Armed, proven: Evidence) -> Finding:
+    proof = read.decided_by
+    if proof is None or proven == "suspected":
+        return finding
+    if proven != "confirmed":
+        return replace(finding, evidence=proven)
+    said = proof.said or finding.message
+    return replace(
+        finding,
+        evidence="confirmed",
+        message=said,
+        severity=proof.level or finding.severity,
+        cause=fingerprint(finding.code, said),
+    )
 
 
 def _finding(hit: StaticHit, settings: Settings) -> Finding:
@@ -141,7 +211,7 @@ def _examined(readings: Iterable[Reading]) -> Mapping[int, int]:
     return totals
 
 
-def _evidence(seen: Seen, settings: Settings) -> EvidenceSummary:
+def _evidence(seen: Seen, settings: Settings, have_checked: Checked | None) -> EvidenceSummary:
     unread = [NotAudited(reading.path, reading.error) for reading in seen.readings if reading.error]
     broken = [
         NotAudited(reading.path, f"not by {code}: the check raised {error}")
@@ -153,7 +223,7 @@ def _evidence(seen: Seen, settings: Settings) -> EvidenceSummary:
         tests_collected=seen.collected,
         tests_run=len(seen.ran),
         tests_skipped=len(seen.outcomes) - len(seen.ran),
-        tests_with_a_check=None,
+        tests_with_a_check=have_checked.tests if have_checked is not None else None,
         fixtures=sum(len(reading.fixtures) for reading in seen.readings),
         checks=tuple(sorted(settings.on)),
         watchers=dict(sorted(seen.watched.watchers.items())),

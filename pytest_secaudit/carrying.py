@@ -6,10 +6,12 @@ A string, because a lone surrogate, an Enum or a Path inside a dict has killed w
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field, replace
 
+from pytest_secaudit import notes
 from pytest_secaudit.model import NotAudited
+from pytest_secaudit.notes import Note
 from pytest_secaudit.policy import Placed
 from pytest_secaudit.reading import Reading, from_plain, to_plain
 from pytest_secaudit.suppressions import Suppression
@@ -22,13 +24,18 @@ CARRIER = "secaudit"
 
 @dataclass(frozen=True, slots=True)
 class Cargo:
-    """Readings (live questions answered), ignores that only items know, what could not be read, and what was watched."""
+    """Readings (live questions answered), ignores that only items know, what could not be read, and what was watched.
+
+    Attributes:
+        notes: path -> what a review says of the file by reading it; empty where nobody asked for a review.
+    """
 
     readings: tuple[Reading, ...] = ()
     markers: tuple[Placed, ...] = ()
     not_audited: tuple[NotAudited, ...] = ()
     seconds: float = 0.0
     watched: Watched | None = None
+    notes: Mapping[str, tuple[Note, ...]] = field(default_factory=dict)
 
 
 def pack(cargo: Cargo) -> str:
@@ -40,6 +47,7 @@ def pack(cargo: Cargo) -> str:
             "not_audited": [[item.path, item.reason] for item in cargo.not_audited],
             "seconds": cargo.seconds,
             "watched": record.to_plain(cargo.watched) if cargo.watched else None,
+            "notes": {path: list(map(asdict, found)) for path, found in cargo.notes.items()},
         }
     )
 
@@ -53,6 +61,7 @@ def unpack(text: str) -> Cargo:
         not_audited=tuple(NotAudited(path, reason) for path, reason in data["not_audited"]),
         seconds=data["seconds"],
         watched=record.from_plain(data["watched"]) if data["watched"] else None,
+        notes={path: tuple(map(notes.from_plain, found)) for path, found in data["notes"].items()},
     )
 
 
@@ -72,5 +81,7 @@ def joined(parts: Iterable[Watched]) -> Watched:
             slept_s=whole.slept_s + part.slept_s,
             slept_in_threads_s=whole.slept_in_threads_s + part.slept_in_threads_s,
             seconds=whole.seconds + part.seconds,
+            lines=whole.lines + part.lines,
+            simulated=whole.simulated + part.simulated,
         )
     return replace(whole, claims=tuple(claims.values()))

@@ -23,19 +23,22 @@ from pytest_secaudit.audit import Seen, audit
 from pytest_secaudit.checks import whole
 from pytest_secaudit.collected import relative_to_root
 from pytest_secaudit.conventions import Conventions
+from pytest_secaudit.files import observed
 from pytest_secaudit.live import Surroundings, scopes_in_effect, settle
 from pytest_secaudit.model import Audit, Check, NotAudited, Run
+from pytest_secaudit.notes import Note
+from pytest_secaudit.noting import notes_in
 from pytest_secaudit.options import read_settings
 from pytest_secaudit.reading import Reading, load
 from pytest_secaudit.redact import clean
 from pytest_secaudit.reports import json as json_report
-from pytest_secaudit.reports import terminal
+from pytest_secaudit.reports import markdown, terminal
 from pytest_secaudit.rules import read
 from pytest_secaudit.settings import FAIL_LEVELS, Settings
 from pytest_secaudit.static import surrounds
 from pytest_secaudit.watch.record import Watched
 
-FORMATS = ("text", "json")
+FORMATS = ("text", "json", "markdown")
 #: Folders that hold no tests of the project.
 _SKIPPED_FOLDERS = frozenset(("__pycache__", "build", "dist", "node_modules", "site-packages", "venv"))
 
@@ -62,7 +65,9 @@ def _parser() -> argparse.ArgumentParser:
     check.add_argument("paths", nargs="+", metavar="PATH", type=Path, help="files, or folders to search for test files")
     check.add_argument("--select", metavar="CODES", help="checks to use: codes, prefixes or names, by comma")
     check.add_argument("--ignore", metavar="CODES", help="checks to ignore")
-    check.add_argument("--format", choices=FORMATS, default="text", help="text (default) or json")
+    check.add_argument(
+        "--format", choices=FORMATS, default="text", help="text (default), json, or markdown: the review of each file"
+    )
     check.add_argument("--fail-on", choices=FAIL_LEVELS, help="exit 1 if there is a finding at or above this level")
     check.add_argument("-v", "--verbose", action="count", default=0, help="info findings, all places of a group")
     return parser
@@ -114,7 +119,11 @@ class _Check:
         checks = tuple(map(whole, settings.catalogue))
         readings, missing = _read_all(files, config.rootpath, checks, conventions)
         result = audited(readings, missing, settings, time.perf_counter() - started)
-        _print(result, self.options)
+        notes = {
+            reading.path: _notes(config.rootpath / reading.path, reading.path, conventions) for reading in readings
+        }
+        said = observed(notes, (), result.findings, Watched())
+        _print(replace(result, observations=said), self.options)
         self.status = 1 if result.gate.failed else 0
         return 0
 
@@ -161,6 +170,13 @@ def _conftests_above(
             yield read(load(conftest), relative, checks, conventions)
 
 
+def _notes(file: Path, path: str, conventions: Conventions) -> tuple[Note, ...]:
+    try:
+        return notes_in(load(file), path, conventions)
+    except OSError:
+        return ()
+
+
 def _settled(reading: Reading, every: Sequence[Reading]) -> Reading:
     near = [other for other in every if other.path == reading.path or surrounds(other.path, reading.path)]
     fixtures = [fixture for other in near for fixture in other.fixtures]
@@ -203,6 +219,9 @@ def audited(readings: Sequence[Reading], missing: Sequence[NotAudited], settings
 def _print(result: Audit, options: argparse.Namespace) -> None:
     if options.format == "json":
         sys.stdout.write(json_report.render(result))
+        return
+    if options.format == "markdown":
+        sys.stdout.write(markdown.render(result, everything=True))
         return
     width = int(os.environ.get("COLUMNS") or 80)
     for line in terminal.summary(result, options.verbose, width):

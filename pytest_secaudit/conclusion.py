@@ -71,7 +71,8 @@ def _text(new: tuple[Finding, ...], evidence: EvidenceSummary, *, collect_only: 
     found = ", ".join(counts) or ("no defects found" if watched else "no suspicion")
     alone = "" if watched else (", by reading alone" if counts else " by reading alone")
     # With --collect-only the first line of the report has said already what was read.
-    where = f" in {plural(evidence.tests_collected, 'test')} of {plural(evidence.modules, 'module')}"
+    ran = f"{evidence.tests_run:,} of " if watched and evidence.tests_run < evidence.tests_collected else ""
+    where = f" in {ran}{plural(evidence.tests_collected, 'test')} of {plural(evidence.modules, 'module')}"
     return f"{found}{alone}{'' if collect_only else where}"
 
 

@@ -92,6 +92,9 @@ def join(
     reported, cleared, taken = [], [], set()
     ran = _Ran(outcomes, watched.fixtures)
     for suspicion in suspected:
+        if suspicion.evidence == "cleared":  # by the lines that ran
+            cleared.append(suspicion)
+            continue
         codes = _RUN_CODES.get(suspicion.code, (suspicion.code,))
         found = next((f for code in codes for f in by_code[code] if _is_same(suspicion, f)), None)
         if found is not None:
@@ -129,7 +132,8 @@ _KEPT_CODES = frozenset(("PSA401", "PSA501"))
 def _is_same(suspicion: Finding, found: Finding) -> bool:
     if suspicion.code == "PSA801":  # it points to where the replacement is put in place, the run to its body
         return suspicion.path == found.path and f"by {found.detail['function']}," in suspicion.message
-    if suspicion.subject is None or found.subject is None:
+    # Of a decorator reading knows the module, the run the test.
+    if suspicion.code == "PSA802" or suspicion.subject is None or found.subject is None:
         return (suspicion.path, suspicion.line) == (found.path, found.line)
     return _is_called(suspicion.subject, found.subject) and any(
         _may_be(owner, suspicion.owner) for owner in found.owners

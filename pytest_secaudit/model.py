@@ -34,6 +34,7 @@ INFO = Severity.INFO
 
 Evidence = Literal["suspected", "confirmed", "not-reached", "cleared"]
 Status = Literal["new", "ignored", "expected", "baselined"]
+Basis = Literal["measured", "read", "not judged"]
 OwnerKind = Literal["test", "fixture", "setup", "import", "window", "outside"]
 
 #: The first digit of a code is its dimension, in the words of the founding reviews.
@@ -63,6 +64,30 @@ class Question:
     args: tuple[str, ...] = ()
 
 
+ProofKind = Literal["never-ran", "ran", "returned", "swallowed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """The lines of the file that decide a suspicion, once it is known whether they ran.
+
+    Attributes:
+        kind: ``never-ran``: confirmed by a test that passed while none of ``lines`` ran, cleared if one did;
+            ``ran``: confirmed if one of ``lines`` ran in a test that passed;
+            ``returned``: confirmed if one of ``at`` ran in a test that passed and ``lines`` never did, which clear it;
+            ``swallowed``: confirmed if a failure that one of ``lines`` raised was caught at ``at``, cleared if ``lines``
+            ran and nothing was caught.
+        said: the message of the confirmed finding, where it differs.
+        level: the severity of the confirmed finding, where it differs.
+    """
+
+    kind: ProofKind
+    lines: tuple[int, ...]
+    at: tuple[int, ...] = ()
+    said: str = ""
+    level: Severity | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Hit:
     """What a rule yields: a place, what is wrong there, and what to do about it.
@@ -78,6 +103,7 @@ class Hit:
         if_it_fails: it only happens when something fails before; a test that passes does not clear it.
         unless: the hit is dropped when live objects answer one of these with yes.
         only_if: the hit is dropped unless live objects answer each of these with yes.
+        decided_by: the lines whose running clears or confirms it.
     """
 
     node: ast.AST
@@ -90,6 +116,7 @@ class Hit:
     if_it_fails: bool = False
     unless: tuple[Question, ...] = ()
     only_if: tuple[Question, ...] = ()
+    decided_by: Proof | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,12 +129,14 @@ class Suspicion:
         confirmed_by: what in the run makes it a finding, in words of the ledger
             (``changed-at-end-of-owner``, ``patch-open-at-end-of-owner``, ``line-not-reached``).
         message: the message of the finding it would become.
+        decided_by: the lines whose running clears or confirms it.
     """
 
     node: ast.AST
     subject: str
     confirmed_by: str
     message: str
+    decided_by: Proof | None = None
 
 
 Rule = Callable[["TestModule"], "Iterable[Hit | Suspicion]"]
@@ -222,9 +251,9 @@ class Finding:
 
     @property
     def order(self) -> tuple[object, ...]:
-        """The order of every report: worst first, seen before suspected, security before the rest, ignores last."""
+        """The order of every report: worst first, seen before suspected, with what failed, security, the rest, ignores."""
         aside = self.code.startswith("PSA09")
-        doubts = (self.evidence != "confirmed", self.security is None)
+        doubts = (self.evidence != "confirmed", not self.victims, self.security is None)
         return (-self.severity, aside, *doubts, self.code, self.path, self.line, self.column, self.message)
 
 
@@ -331,8 +360,43 @@ class Contact:
 
 
 @dataclass(frozen=True, slots=True)
+class Observation:
+    """One sentence of a review: what can be said of a file in one dimension, and on what ground.
+
+    Attributes:
+        path: of the file, relative to the rootdir.
+        dimension: the digit.
+        lines: the lines that it is about, in order.
+        text: a sentence without its full stop; lines are named in it where it speaks of several things.
+        basis: the run saw it, the file says so, or nobody looked.
+    """
+
+    path: str
+    dimension: int
+    lines: tuple[int, ...]
+    text: str
+    basis: Basis
+
+
+@dataclass(frozen=True, slots=True)
+class FileRun:
+    """The tests of one file: how many were collected, and how they ended."""
+
+    path: str
+    collected: int
+    passed: int
+    failed: int
+    skipped: int
+
+
+@dataclass(frozen=True, slots=True)
 class Audit:
-    """The whole result; a report is a pure function of it."""
+    """The whole result; a report is a pure function of it.
+
+    Attributes:
+        tests_judged_for_checks: how many passed tests are known to have checked something or nothing; those of
+            ``evidence.tests_with_a_check`` are among them.
+    """
 
     version: str
     run: Run
@@ -343,6 +407,9 @@ class Audit:
     cleared: tuple[Finding, ...] = ()
     sleep: Sleep = Sleep()
     contacts: tuple[Contact, ...] = ()
+    observations: tuple[Observation, ...] = ()
+    files: tuple[FileRun, ...] = ()
+    tests_judged_for_checks: int = 0
 
     def having(self, status: Status) -> tuple[Finding, ...]:
         """The findings of one status, worst first."""

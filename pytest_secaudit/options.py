@@ -121,6 +121,8 @@ def _reports(config: pytest.Config) -> tuple[ReportTarget, ...]:
 
 def _check_writable(setting: str, value: str, target: ReportTarget) -> None:
     """Find out now, not after an hour of tests; missing folders are made."""
+    if target.path is None:
+        return
     try:
         target.path.parent.mkdir(parents=True, exist_ok=True)
         if target.path.is_dir():

@@ -12,6 +12,7 @@ import pytest
 
 from pytest_secaudit.collected import Collector
 from pytest_secaudit.focus import Focus
+from pytest_secaudit.following import WATCHER, Following
 from pytest_secaudit.reading import decode, load
 from pytest_secaudit.redact import clean
 from pytest_secaudit.stage import Casting
@@ -21,6 +22,7 @@ from pytest_secaudit.watch.clock import Clock
 from pytest_secaudit.watch.contact import Contact
 from pytest_secaudit.watch.engine import Engine
 from pytest_secaudit.watch.loads import Loads
+from pytest_secaudit.watch.mocks import Mocks
 from pytest_secaudit.watch.outputs import Outputs
 from pytest_secaudit.watch.parts import Parts
 from pytest_secaudit.watch.record import Watched
@@ -69,6 +71,7 @@ class Outfit:
     def take_back(self) -> None:
         """Leave the process as it was."""
         self.hooks.engine.stop()
+        self.hooks.following.stop()
         self.taps.take_back()
 
 
@@ -119,10 +122,13 @@ def _begin(config: pytest.Config) -> Outfit | None:
     stack.who = engine.who
     outputs = Outputs(taps, stack, engine.who)
     loads = Loads(taps, stack, engine.who, test_side.is_own)
-    hooks = Watching(engine, Casting(collector), clock, contact, outputs, loads)
+    mocks = Mocks(taps, stack, engine.who, engine.source_of, off="by secaudit_watch_skip" if "mocks" in skip else "")
+    hooks = Watching(engine, Casting(collector), clock, contact, outputs, loads, mocks)
     hooks.learn = test_side.learn
     hooks.adds_folders = _option(config, "importmode") != "importlib"
     hooks.parts = Parts(taps, hooks.part_begins)
+    if WATCHER in skip:
+        hooks.following = Following("by secaudit_watch_skip")
     outfit = config.stash[KEY] = Outfit(collector, taps, hooks)
     config.pluginmanager.register(hooks, _NAME)
     config.add_cleanup(outfit.take_back)

@@ -32,7 +32,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     for option, metavar, text in (
         ("select", "CODES", "checks to use instead of the default set: codes, prefixes (PSA7) or names, by comma"),
         ("ignore", "CODES", "checks to ignore"),
-        ("report", "FORMAT:PATH", "write a report: json:PATH"),
+        ("report", "FORMAT[:PATH]", "write a report: json:PATH, markdown:PATH; markdown alone is printed"),
     ):
         group.addoption(
             f"--secaudit-{option}", action="append", default=None, dest=f"secaudit_{option}", metavar=metavar, help=text
@@ -85,7 +85,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addini(
         "secaudit_max_sleep", "seconds that the whole run may really sleep (PSA704)", type="string", default=""
     )
-    parser.addini("secaudit_report", "reports to write: lines FORMAT:PATH", type="linelist", default=[])
+    parser.addini("secaudit_report", "reports to write: lines FORMAT[:PATH]", type="linelist", default=[])
 
 
 @pytest.hookimpl(tryfirst=True)

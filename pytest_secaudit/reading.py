@@ -6,11 +6,11 @@ import hashlib
 import io
 import os
 import tokenize
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
-from pytest_secaudit.model import Owner, Question, Severity
+from pytest_secaudit.model import Owner, Proof, Question, Severity
 from pytest_secaudit.places import RestoreFact
 from pytest_secaudit.redact import clean
 from pytest_secaudit.suppressions import Suppression
@@ -38,6 +38,7 @@ class StaticHit:
     if_it_fails: bool = False
     unless: tuple[Question, ...] = ()
     only_if: tuple[Question, ...] = ()
+    decided_by: Proof | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +51,10 @@ class Armed:
     message: str
     line: int
     owner: Owner
+    column: int = 1
+    end_line: int = 0
+    fingerprint: str = ""
+    decided_by: Proof | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +69,40 @@ class FixtureFact:
 
 
 @dataclass(frozen=True, slots=True)
+class Guard:
+    """A statement that fails whenever it is reached; ``owner`` is the id of the function that it stands in."""
+
+    line: int
+    end_line: int
+    text: str
+    owner: str
+
+
+Certainty = Literal["sure", "maybe", "unknown"]
+
+
+@dataclass(frozen=True, slots=True)
+class TestFact:
+    """Whether passing a test implies that something was checked.
+
+    Attributes:
+        test: the id of the test function.
+        line: its first line, decorators included.
+        checks: ``sure``: passing it implies a check; ``maybe``: one was made if a line of ``lines`` ran, and none
+            otherwise; ``unknown``: the same, but it also calls what cannot be seen from here.
+        unseen: those calls, as they are written.
+    """
+
+    __test__ = False  # pytest would like to collect a class of this name
+
+    test: str
+    line: int
+    checks: Certainty
+    lines: tuple[int, ...] = ()
+    unseen: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Reading:
     """Everything the audit keeps of a file.
 
@@ -73,6 +112,10 @@ class Reading:
         tests: how many test functions it defines.
         examined: per dimension, how many places there were to look at.
         failures: checks that raised, with the error.
+        guards: the statements of tests and helpers that fail whenever they are reached.
+        sure: the tests of which passing implies that something was checked, one a line: the number of its first line,
+            and its id. Most are, and text takes the least room in a cache and in memory.
+        open_facts: what passing each other test implies.
     """
 
     path: str
@@ -85,6 +128,22 @@ class Reading:
     tests: int = 0
     examined: tuple[tuple[int, int], ...] = ()
     failures: tuple[tuple[str, str], ...] = ()
+    guards: tuple[Guard, ...] = ()
+    sure: str = ""
+    open_facts: tuple[TestFact, ...] = ()
+
+    @property
+    def facts(self) -> tuple[TestFact, ...]:
+        """What passing each test function implies."""
+        sure = (line.partition(" ") for line in self.sure.splitlines())
+        return (*(TestFact(test, int(line), "sure") for line, _, test in sure), *self.open_facts)
+
+
+def packed(facts: Iterable[TestFact]) -> dict[str, Any]:
+    """What a `Reading` keeps of these facts: its values for ``sure`` and ``open_facts``."""
+    facts = tuple(facts)
+    sure = "\n".join(f"{fact.line} {fact.test}" for fact in facts if fact.checks == "sure")
+    return {"sure": sure, "open_facts": tuple(fact for fact in facts if fact.checks != "sure")}
 
 
 def cleaned(suppression: Suppression) -> Suppression:
@@ -145,13 +204,29 @@ def from_plain(data: Mapping[str, Any]) -> Reading:
         path=data["path"],
         error=data["error"],
         hits=tuple(_hit_from_plain(hit) for hit in data["hits"]),
-        armed=tuple(Armed(**{**armed, "owner": _owner_from_plain(armed["owner"])}) for armed in data["armed"]),
+        armed=tuple(_armed_from_plain(armed) for armed in data["armed"]),
         restores=tuple(RestoreFact(**fact) for fact in data["restores"]),
         suppressions=tuple(Suppression(**{**s, "codes": tuple(s["codes"])}) for s in data["suppressions"]),
         fixtures=tuple(FixtureFact(**{**f, "replaces": tuple(f["replaces"])}) for f in data["fixtures"]),
         tests=data["tests"],
         examined=tuple((digit, count) for digit, count in data["examined"]),
         failures=tuple((code, error) for code, error in data["failures"]),
+        guards=tuple(Guard(**guard) for guard in data["guards"]),
+        sure=data["sure"],
+        open_facts=tuple(
+            TestFact(**{**fact, "lines": tuple(fact["lines"]), "unseen": tuple(fact["unseen"])})
+            for fact in data["open_facts"]
+        ),
+    )
+
+
+def _armed_from_plain(data: Mapping[str, Any]) -> Armed:
+    return Armed(
+        **{
+            **data,
+            "owner": _owner_from_plain(data["owner"]),
+            "decided_by": _proof_from_plain(data["decided_by"]),
+        }
     )
 
 
@@ -163,8 +238,16 @@ def _hit_from_plain(data: Mapping[str, Any]) -> StaticHit:
             "owner": _owner_from_plain(data["owner"]),
             "unless": tuple(Question(q["kind"], tuple(q["args"])) for q in data["unless"]),
             "only_if": tuple(Question(q["kind"], tuple(q["args"])) for q in data["only_if"]),
+            "decided_by": _proof_from_plain(data["decided_by"]),
         }
     )
+
+
+def _proof_from_plain(data: Mapping[str, Any] | None) -> Proof | None:
+    if data is None:
+        return None
+    level = Severity(data["level"]) if data["level"] is not None else None
+    return Proof(**{**data, "lines": tuple(data["lines"]), "at": tuple(data["at"]), "level": level})
 
 
 def _owner_from_plain(data: Mapping[str, Any]) -> Owner:

@@ -7,25 +7,31 @@ import warnings
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from pytest_secaudit.conventions import Conventions
-from pytest_secaudit.model import INFO, Check, Hit, Owner, OwnerKind, Question, Suspicion
+from pytest_secaudit.model import INFO, Check, Hit, Owner, OwnerKind, Proof, Question, Suspicion
 from pytest_secaudit.reading import (
     MAX_BYTES,
     Armed,
     FixtureFact,
+    Guard,
     Reading,
     StaticHit,
+    TestFact,
     cleaned,
     decode,
     fingerprint,
+    packed,
 )
 from pytest_secaudit.redact import clean
 from pytest_secaudit.source import Role, Scope, TestModule
 from pytest_secaudit.source.changes import changes
 from pytest_secaudit.source.ignores import suppressions_in
 from pytest_secaudit.source.mocks import replacements, resolved_target
+from pytest_secaudit.source.module import source_of
+from pytest_secaudit.source.oracles import check_lines, guards, surely_checks
 from pytest_secaudit.source.restores import restore_facts
 from pytest_secaudit.source.syntax import TRIES, WITHS
 
@@ -86,6 +92,8 @@ def _read_module(module: TestModule, checks: Iterable[Check]) -> Reading:
         tests=sum(1 for _ in module.tests()),
         examined=_examined(module),
         failures=tuple(failures),
+        guards=tuple(_guards(module)),
+        **packed(map(partial(_fact, module), module.tests())),
     )
 
 
@@ -108,8 +116,7 @@ def _static_hits(module: TestModule, found: Iterable[tuple[Check, Hit]]) -> tupl
     for check, hit in found:
         line, column = _position(module, hit.node)
         scope = scopes[line]
-        source = " ".join(module.lines[line - 1].split())
-        key = f"{check.code}\0{module.path}\0{scope.qualname}\0{source}"
+        key = _identity(module, check, scope, line)
         if (check.code, line, column) in hits:
             continue  # one hazard at one place is one finding, however many ways lead to it
         seen[key] += 1
@@ -132,6 +139,7 @@ def _static_hits(module: TestModule, found: Iterable[tuple[Check, Hit]]) -> tupl
             if_it_fails=hit.if_it_fails,
             unless=tuple(map(_cleaned_question, hit.unless)),
             only_if=tuple(map(_cleaned_question, hit.only_if)),
+            decided_by=_cleaned_proof(hit.decided_by),
         )
     return tuple(hits.values())
 
@@ -139,6 +147,13 @@ def _static_hits(module: TestModule, found: Iterable[tuple[Check, Hit]]) -> tupl
 def _cleaned_question(question: Question) -> Question:
     """Both sides of a comparison are cleaned the same way (`RestoreFact`, `FixtureFact`): the answer stays."""
     return replace(question, args=tuple(map(clean, question.args)))
+
+
+def _cleaned_proof(proof: Proof | None) -> Proof | None:
+    """The proof with its words made fit to be shown; None where there is no line to go by."""
+    if proof is None or not proof.lines or (proof.kind in ("returned", "swallowed") and not proof.at):
+        return None
+    return replace(proof, said=clean(proof.said))
 
 
 _SKIPS = frozenset(("pytest.mark.skip", "unittest.case.skip", "unittest.skip"))
@@ -168,17 +183,34 @@ def _armed(module: TestModule, suspected: Iterable[tuple[Check, Suspicion]]) -> 
     if not suspected:
         return ()
     scopes = _scope_of_each_line(module)
-    return tuple(
-        Armed(
-            code=check.code,
-            subject=clean(suspicion.subject),
-            confirmed_by=suspicion.confirmed_by,
-            message=clean(suspicion.message),
-            line=_position(module, suspicion.node)[0],
-            owner=_owner(module, scopes[_position(module, suspicion.node)[0]]),
-        )
-        for check, suspicion in suspected
+    seen: Counter[str] = Counter()
+    return tuple(_one_armed(module, check, suspicion, scopes, seen) for check, suspicion in suspected)
+
+
+def _one_armed(
+    module: TestModule, check: Check, suspicion: Suspicion, scopes: list[Scope], seen: Counter[str]
+) -> Armed:
+    line, column = _position(module, suspicion.node)
+    key = _identity(module, check, scopes[line], line)
+    seen[key] += 1
+    return Armed(
+        code=check.code,
+        subject=clean(suspicion.subject),
+        confirmed_by=suspicion.confirmed_by,
+        message=clean(suspicion.message),
+        line=line,
+        owner=_owner(module, scopes[line]),
+        column=column,
+        end_line=getattr(suspicion.node, "end_lineno", None) or line,
+        fingerprint=fingerprint(key, str(seen[key])),
+        decided_by=_cleaned_proof(suspicion.decided_by),
     )
+
+
+def _identity(module: TestModule, check: Check, scope: Scope, line: int) -> str:
+    """What a place is known by, wherever it moves to within its function."""
+    source = " ".join(module.lines[line - 1].split())
+    return f"{check.code}\0{module.path}\0{scope.qualname}\0{source}"
 
 
 def _position(module: TestModule, node: ast.AST) -> tuple[int, int]:
@@ -225,6 +257,29 @@ def _owner(module: TestModule, scope: Scope) -> Owner:
 
 
 # --- facts
+
+
+def _guards(module: TestModule) -> Iterator[Guard]:
+    if not any(word in module.text for word in ("fail", "assert", "AssertionError")):
+        return
+    for scope in module.functions():
+        for statement in guards(scope):
+            yield Guard(
+                line=statement.lineno,
+                end_line=statement.end_lineno or statement.lineno,
+                text=clean(source_of(statement)),
+                owner=_owner(module, scope).id,
+            )
+
+
+def _fact(module: TestModule, test: Scope) -> TestFact:
+    decorators: list[ast.expr] = test.node.decorator_list  # type: ignore[attr-defined]
+    first = min((test.node.lineno, *(decorator.lineno for decorator in decorators)))  # type: ignore[attr-defined]
+    identity = _owner(module, test).id
+    if surely_checks(module, test):
+        return TestFact(identity, first, "sure")
+    lines, unseen = check_lines(module, test)
+    return TestFact(identity, first, "unknown" if unseen else "maybe", lines, tuple(map(clean, unseen)))
 
 
 def _fixtures(module: TestModule) -> tuple[FixtureFact, ...]:

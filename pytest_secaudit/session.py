@@ -7,9 +7,13 @@ runs and sends what it found along with their reports; the controller only gathe
 from __future__ import annotations
 
 import datetime
+import os
 import platform
 import time
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -18,17 +22,18 @@ from pytest_secaudit.audit import Seen, audit, with_exit_status
 from pytest_secaudit.cache import ReadingCache, catalogue_key
 from pytest_secaudit.careful import careful, noted
 from pytest_secaudit.carrying import CARRIER, Cargo, joined, unpack
-from pytest_secaudit.collected import Collector
+from pytest_secaudit.collected import Collector, relative_to_root
 from pytest_secaudit.conclusion import plural
 from pytest_secaudit.conventions import Conventions
 from pytest_secaudit.model import Audit, NotAudited, Run
 from pytest_secaudit.no_gc import no_gc
+from pytest_secaudit.notes import Note
 from pytest_secaudit.options import read_settings
 from pytest_secaudit.outfit import FAILED, KEY, Outfit, begin, end
 from pytest_secaudit.output import print_summary, say_in_the_final_line, write_atomically
 from pytest_secaudit.reader import Reader
+from pytest_secaudit.reading import load
 from pytest_secaudit.redact import clean
-from pytest_secaudit.reports import json as json_report
 from pytest_secaudit.settings import Settings
 from pytest_secaudit.static import StaticHalf
 from pytest_secaudit.worker import WorkerAudit, worker_id
@@ -54,8 +59,12 @@ def install(config: pytest.Config) -> None:
     worker = worker_id(config)
     key = catalogue_key(settings.catalogue, conventions)
     cache = ReadingCache(_cache_folder(config), key, worker)
+    collector = Collector(config)
     static = StaticHalf(
-        Collector(config), Reader(settings.catalogue, conventions, cache), time_limit=_limits_every_test(config)
+        collector,
+        Reader(settings.catalogue, conventions, cache),
+        time_limit=_limits_every_test(config),
+        note=_noter(collector, conventions) if settings.reports else None,
     )
     outfit = _watch(config, settings, worker)
     part = WorkerAudit(config, static, outfit) if worker else MainAudit(config, settings, static, outfit)
@@ -63,6 +72,23 @@ def install(config: pytest.Config) -> None:
         part.troubles.append(("the watch", config.stash[FAILED]))
     config.pluginmanager.register(part, "secaudit-session")
     config.add_cleanup(cache.save)
+
+
+def _noter(
+    collector: Collector, conventions: Conventions
+) -> Callable[[Path, str, ModuleType | None], tuple[Note, ...]]:
+    """Notes what a review says of a file; loaded only for a report."""
+    from pytest_secaudit.endings import with_endings
+    from pytest_secaudit.noting import notes_in
+
+    def note(file: Path, path: str, module: ModuleType | None) -> tuple[Note, ...]:
+        try:
+            data = load(file)
+        except Exception:  # the reading of the file says why
+            return ()
+        return with_endings(notes_in(data, path, conventions), module, collector.relative)
+
+    return note
 
 
 def _watch(config: pytest.Config, settings: Settings, worker: str) -> Outfit | None:
@@ -120,6 +146,7 @@ class MainAudit:
         self.not_collected: set[NotAudited] = set()
         self.result: Audit | None = None
         self.write_errors: list[str] = []
+        self.printed: list[str] = []
 
     # --- what happens in the run
 
@@ -207,7 +234,7 @@ class MainAudit:
     @careful
     def _judge(self, session: pytest.Session) -> None:
         status = int(session.exitstatus)
-        result = audit(self._seen(status), self.settings, __version__)
+        result = self._with_observations(audit(seen := self._seen(status), self.settings, __version__), seen)
         say_in_the_final_line(result, self.config)
         if result.gate.failed and status == 0:
             session.exitstatus = status = 1
@@ -215,6 +242,15 @@ class MainAudit:
         self._write_reports(self.result)
         if self.write_errors and status == 0:
             session.exitstatus = 1
+
+    def _with_observations(self, result: Audit, seen: Seen) -> Audit:
+        if not self.settings.reports:  # nobody reads them, and what makes them need not be loaded
+            return result
+        from pytest_secaudit.files import file_runs, observed
+
+        notes = {path: found for cargo in self.cargo for path, found in cargo.notes.items()}
+        runs = file_runs(seen.outcomes)
+        return replace(result, files=runs, observations=observed(notes, runs, result.findings, seen.watched))
 
     def _was_asked_for(self) -> bool:
         return self.settings.gate_level is not None or bool(self.settings.reports)
@@ -258,13 +294,30 @@ class MainAudit:
         )
 
     def _write_reports(self, result: Audit) -> None:
-        with_cleared = not self.settings.suppress or self.config.get_verbosity() >= 2
-        text = json_report.render(result, with_cleared=with_cleared)
         for target in self.settings.reports:
+            text = self._render(target.format, result)
+            if target.path is None:
+                self.printed.append(text)
+                continue
             try:
                 write_atomically(target.path, text)
             except OSError as error:
                 self.write_errors.append(f"the report {target.path} was not written: {error.strerror or error}")
+
+    def _render(self, kind: str, result: Audit) -> str:
+        from pytest_secaudit.reports import json as json_report
+        from pytest_secaudit.reports import markdown
+
+        verbosity = self.config.get_verbosity()
+        if kind == "markdown":
+            return markdown.render(result, files_named(self.config), everything=verbosity >= 1)
+        return json_report.render(result, with_cleared=not self.settings.suppress or verbosity >= 2)
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_unconfigure(self) -> None:
+        """After pytest's last line."""
+        for text in self.printed:
+            print(f"\n{text}", end="")
 
     @pytest.hookimpl(trylast=True)
     def pytest_terminal_summary(self) -> None:
@@ -281,6 +334,15 @@ class MainAudit:
                 reporter.write_line(f"secaudit: no audit was made; {hook} failed with {error}", red=True)
         else:
             print_summary(self.result, self.write_errors, reporter, self.config)
+
+
+def files_named(config: pytest.Config) -> frozenset[str]:
+    """The files that the command line names, as reports write them: who names a file wants to read all of it."""
+    root, folder = config.rootpath, config.invocation_params.dir
+    paths = (folder / argument.partition("::")[0] for argument in config.args)
+    return frozenset(
+        clean(relative_to_root(os.path.abspath(path), root, root.resolve())) for path in paths if path.is_file()
+    )
 
 
 def _watching(cargo: Cargo) -> float:

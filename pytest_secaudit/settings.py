@@ -15,7 +15,9 @@ from pytest_secaudit.suppressions import split_codes
 
 FAIL_LEVELS = ("none", "defect", "advisory", "info")
 DEPTHS = ("static", "process", "deep", "exact")
-REPORT_FORMATS = ("json",)
+REPORT_FORMATS = ("json", "markdown")
+#: Those that may go to standard output.
+PRINTABLE_FORMATS = frozenset(("markdown",))
 
 
 class BadSetting(ValueError):
@@ -56,10 +58,10 @@ class Expected:
 
 @dataclass(frozen=True, slots=True)
 class ReportTarget:
-    """A report to write: its format and its file."""
+    """A report to write: its format and its file; no file means standard output."""
 
     format: str
-    path: Path
+    path: Path | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,14 +183,17 @@ def parse_budget(setting: str, value: object) -> float:
 
 
 def parse_report(setting: str, value: str, folder: Path) -> ReportTarget:
-    """``FORMAT:PATH``, the path relative to ``folder``.
+    """``FORMAT:PATH``, the path relative to ``folder``; ``FORMAT`` alone where it may be printed.
 
     Raises:
         BadSetting: for an unknown format or a missing path.
     """
     kind, _, path = value.partition(":")
     if kind not in REPORT_FORMATS:
-        raise BadSetting(setting, value, f"accepted: {', '.join(f'{name}:PATH' for name in REPORT_FORMATS)}")
+        forms = (f"{name}[:PATH]" if name in PRINTABLE_FORMATS else f"{name}:PATH" for name in REPORT_FORMATS)
+        raise BadSetting(setting, value, f"accepted: {', '.join(forms)}")
+    if not path.strip() and kind in PRINTABLE_FORMATS:
+        return ReportTarget(kind, None)
     if not path.strip():
         raise BadSetting(setting, value, f"{kind} needs a path, as in {kind}:audit.{kind}")
     return ReportTarget(kind, folder / Path(path.strip()).expanduser())

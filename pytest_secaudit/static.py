@@ -7,7 +7,8 @@ import time
 import zlib
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
-from types import GetSetDescriptorType
+from pathlib import Path
+from types import GetSetDescriptorType, ModuleType
 
 import pytest
 
@@ -15,6 +16,7 @@ from pytest_secaudit.carrying import Cargo
 from pytest_secaudit.collected import Collector, Group, qualname_of
 from pytest_secaudit.live import Surroundings, scopes_in_effect, settle
 from pytest_secaudit.model import NotAudited
+from pytest_secaudit.notes import Note
 from pytest_secaudit.policy import Placed
 from pytest_secaudit.reader import Reader
 from pytest_secaudit.reading import Armed, Reading, cleaned
@@ -22,15 +24,26 @@ from pytest_secaudit.suppressions import MARKER, Suppression, marker_suppression
 
 Progress = Callable[[int, int], None]
 
+#: Where the watch finds what was read: it is put together before anybody knows which files there are.
+KEY = pytest.StashKey["StaticHalf"]()
+
 _clock = time.perf_counter
 
 
 class StaticHalf:
     """Reads and settles the files behind the items of one process, each once."""
 
-    def __init__(self, collector: Collector, reader: Reader, *, time_limit: bool = False) -> None:
+    def __init__(
+        self,
+        collector: Collector,
+        reader: Reader,
+        *,
+        time_limit: bool = False,
+        note: Callable[[Path, str, ModuleType | None], tuple[Note, ...]] | None = None,
+    ) -> None:
         self._collector = collector
         self._time_limit = time_limit
+        self._note = note
         self._reader = reader
         self._sent: set[str] = set()
         self._said_not_audited = False
@@ -38,8 +51,11 @@ class StaticHalf:
 
     def collect(self, items: Iterable[pytest.Item]) -> None:
         """Take in the collected items; nothing is read yet."""
+        items = list(items)
         self._collector.add(items)
         self._paths_by_test = {}
+        if items:
+            items[0].config.stash[KEY] = self
 
     def everything(self, progress: Progress) -> Cargo:
         """All files, read now."""
@@ -51,13 +67,20 @@ class StaticHalf:
         self._read(paths, None)
         return tuple(armed for path in paths for armed in self._reader.readings[path].armed)
 
+    def stood_on(self, test: str) -> Iterator[tuple[Reading, ModuleType | None]]:
+        """The files that a test stands on and that were read, its own first, with the modules they became."""
+        for path in self._paths_of(test):
+            reading = self._reader.readings.get(path)
+            if reading is not None:
+                yield reading, self._collector.found.files[path].module
+
     def cargo_of(self, test: str) -> Cargo | None:
         """The files that a test stands on, if they were not handed out before."""
         paths = [path for path in self._paths_of(test) if path not in self._sent]
         return self._cargo(paths) if paths else None
 
     def _paths_of(self, test: str) -> tuple[str, ...]:
-        """Only a worker of xdist asks test by test."""
+        """A worker of xdist asks test by test, the watch once for each class and module."""
         if not self._paths_by_test:
             self._paths_by_test = self._collector.found.paths_by_test()
         return self._paths_by_test.get(test, ())
@@ -74,8 +97,14 @@ class StaticHalf:
         started = _clock()
         readings = tuple(map(self._settled, paths))
         markers = tuple(marker for path in paths for marker in self._live_markers(path))
+        notes = {path: self._noted(path) for path in paths} if self._note is not None else {}
         seconds = self._reader.seconds - before + _clock() - started
-        return Cargo(readings, markers, self._not_audited(), seconds)
+        return Cargo(readings, markers, self._not_audited(), seconds, notes=notes)
+
+    def _noted(self, path: str) -> tuple[Note, ...]:
+        """What a review says of the file; only for a review, since it is read once more for that."""
+        file = self._collector.found.files[path]
+        return self._note(file.path, path, file.module) if self._note is not None else ()
 
     def _read(self, paths: list[str], progress: Progress | None) -> None:
         shown = 0.0

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from pytest_secaudit.careful import careful
+from pytest_secaudit.following import WATCHER, Following
 from pytest_secaudit.live import is_module, names_of
 from pytest_secaudit.model import Place
 from pytest_secaudit.reading import fingerprint
@@ -28,6 +29,7 @@ from pytest_secaudit.watch.disk.elsewhere import Elsewhere
 from pytest_secaudit.watch.engine import Engine, owner_of
 from pytest_secaudit.watch.ledger import OUTSIDE, Actor
 from pytest_secaudit.watch.loads import Loads
+from pytest_secaudit.watch.mocks import Mocks
 from pytest_secaudit.watch.namespaces import Namespaces
 from pytest_secaudit.watch.outputs import Outputs
 from pytest_secaudit.watch.parts import Parts
@@ -45,7 +47,14 @@ class Watching:
     """
 
     def __init__(
-        self, engine: Engine, casting: Casting, clock: Clock, contact: Contact, outputs: Outputs, loads: Loads
+        self,
+        engine: Engine,
+        casting: Casting,
+        clock: Clock,
+        contact: Contact,
+        outputs: Outputs,
+        loads: Loads,
+        mocks: Mocks,
     ) -> None:
         self.engine = engine
         self.casting = casting
@@ -53,6 +62,8 @@ class Watching:
         self.contact = contact
         self.outputs = outputs
         self.loads = loads
+        self.mocks = mocks
+        self._passed = True
         self._sent = 0
         self.adds_folders = True
         self.learn: Callable[[str], None] = _nobody_asks
@@ -63,6 +74,7 @@ class Watching:
         namespaces = engine.areas.get(Namespaces.name)
         self.namespaces = namespaces if isinstance(namespaces, Namespaces) else None
         self.parts: Parts | None = None
+        self.following = Following()
         self.troubles: list[tuple[str, str]] = []
         self._item: pytest.Item | None = None
         self._mine: list[Actor] = []
@@ -101,6 +113,7 @@ class Watching:
             actor = self.casting.imported(path)
             self.engine.ledger.enter(actor)
             self._imported(actor, path)
+            self.mocks.refresh()
 
     @careful
     def _begin_import(self, collector: pytest.Module) -> Actor:
@@ -113,6 +126,7 @@ class Watching:
     def _end_import(self, actor: Actor | None, collector: pytest.Module) -> None:
         if actor is not None:
             self._imported(actor, str(collector.path))
+            self.mocks.refresh()
 
     def _imported(self, actor: Actor, path: str) -> None:
         """What pytest adds to ``sys.path`` is not the doing of the module that it imports from there."""
@@ -147,11 +161,13 @@ class Watching:
             else:
                 self._mine.append(test)
                 self.engine.ledger.body_begins(test)
+            self.following.begin(test.id)
         except Exception as error:
             self._trouble("pytest_runtest_call", error)
         try:
             return (yield)
         finally:
+            self.following.end()
             actor = self._setup or self._test
             self._setup = self._test = None
             self._taking_down = True
@@ -168,6 +184,7 @@ class Watching:
         self._in_parts = self._is_told_in_parts(item)
         if self.namespaces is not None:
             self.namespaces.attend(getattr(item, "module", None))
+        self.following.attend(item)
 
     def test_is_over(self) -> None:
         """Its clean-up is done, too: what comes now is the set-up of the next."""
@@ -177,12 +194,16 @@ class Watching:
             if self.engine.windows or not ledger.is_even(self._mine):
                 self._claim_mine()
             self.engine.out_of_scope(self._mine)
+            if self.mocks.at_work is not None:
+                self.mocks.at_work.test_ends(self._item.nodeid if self._item is not None else "", passed=self._passed)
+            self._passed = True
             self._mine.clear()
             self._item, self._taking_down = None, False
             ledger.set_up_begins()
             self.clock.refresh()
             self.contact.refresh()
             self.loads.refresh()
+            self.mocks.refresh()
         except Exception as error:
             self._trouble("pytest_runtest_logreport", error)
 
@@ -227,6 +248,9 @@ class Watching:
     @careful
     def _reported(self, report: pytest.TestReport) -> None:
         """A phase of a test failed, was skipped or printed something."""
+        self._passed = self._passed and report.outcome == "passed"
+        if report.outcome != "passed":
+            self.following.did_not_pass(report.nodeid)
         if report.when == "setup" and report.outcome != "passed":  # there will be no call
             self._taking_down = True
             self.engine.ledger.setting_up = False
@@ -383,7 +407,14 @@ class Watching:
         self._claim_mine()
         claims = self.engine.claimed(self._sent)
         self._sent += len(claims)
-        news = Watched(claims, self._slept(), self._contacts(), self._noticed())
+        news = Watched(
+            claims,
+            self._slept(),
+            self._contacts(),
+            self._noticed(),
+            lines=self.following.drain(),
+            simulated=self.mocks.drain_failures(),
+        )
         return news if news != Watched() else None
 
     @careful
@@ -399,6 +430,8 @@ class Watching:
             slept_s=self.clock.seconds_total(),
             slept_in_threads_s=self.clock.seconds_in_threads(),
             seconds=self.engine.seconds,
+            lines=self.following.drain(),
+            simulated=self.mocks.drain_failures(),
         )
 
     def _watchers(self) -> dict[str, str]:
@@ -408,6 +441,8 @@ class Watching:
             "sleep": "on",
             "contact": "on",
             "credential files": files,
+            WATCHER: self.following.state,
+            "mocks": self.mocks.state,
         }
 
     def _slept(self) -> tuple[Slept, ...]:
@@ -443,7 +478,7 @@ class Watching:
         )
 
     def _noticed(self) -> tuple[Noticed, ...]:
-        return (*self.outputs.drain(), *self.loads.drain())
+        return (*self.outputs.drain(), *self.loads.drain(), *self.mocks.drain())
 
     @careful
     def finish(self) -> None:

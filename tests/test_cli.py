@@ -103,3 +103,12 @@ def test_conftest_that_replaces_sleep_clears_a_sleep(folder: Path) -> None:
     assert main(["check", "tests/test_a.py", "--fail-on=advisory"]) == 0
     (folder / "tests" / "conftest.py").rename(folder / "conftest.py")
     assert main(["check", "tests/test_a.py", "--fail-on=advisory"]) == 0
+
+
+def test_markdown_is_the_review_of_what_reading_can_tell(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check", "--format=markdown", str(folder)]) == 0
+    review = capsys.readouterr().out
+    assert review.startswith("# Review of the test suite\n")
+    assert "Nothing was run." in review
+    assert "Patches in force at the end (no test of the file ran). *(n)*" in review
+    assert "*(m)*" not in review

@@ -27,7 +27,7 @@ TEXTS = sorted([ROOT / "README.md", *DOCS.rglob("*.md")])
 COMMAND = re.compile(r"(?:^|`)(?:python -m )?pytest (--(?:no-)?secaudit[^`\n]*)", re.MULTILINE)
 
 #: What differs from run to run, and pytest's last line, which counts subtests since pytest 9.
-TAKES_TIME = re.compile(r"^audit took .*\n|^=+ \d+ passed.*\n?", re.MULTILINE)
+TAKES_TIME = re.compile(r"^audit took .*\n| \| asleep .*$|^=+ \d+ passed.*\n?", re.MULTILINE)
 
 
 class Recorder:

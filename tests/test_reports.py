@@ -20,6 +20,7 @@ from pytest_secaudit.model import (
     NotAudited,
     Owner,
     Run,
+    Sleep,
 )
 from pytest_secaudit.reports import json as json_report
 from pytest_secaudit.reports.terminal import one_line, summary
@@ -233,3 +234,46 @@ def test_real_run_keeps_to_the_schema(pytester: pytest.Pytester) -> None:
     jsonschema.validate(data, SCHEMA)
     assert data["evidence"]["tests_run"] == 2
     assert data["evidence"]["not_audited"] == [{"path": "test_doc.txt", "reason": "doctests are not read"}]
+
+
+# --- whether tests checked anything
+
+
+def closing(width: int = 76, *, checked: int, judged: int, run: int = 200, slept: float = 0.0) -> list[str]:
+    result = replace(
+        made([]),
+        run=replace(RUN, collect_only=False, depth="deep"),
+        evidence=replace(EVIDENCE, tests_run=run, tests_with_a_check=checked, watchers={"environ": "on"}),
+        sleep=Sleep(slept, slept / 41.7),
+        tests_judged_for_checks=judged,
+    )
+    lines = [line.text for line in summary(result, 0, width)]
+    return lines[next(number for number, line in enumerate(lines) if "audit took" in line or "checked" in line) :]
+
+
+@pytest.mark.parametrize(
+    ("checked", "judged", "said"),
+    [
+        (200, 200, "checked something: 100 % of passed tests"),
+        (1999, 2000, "checked something: 99.9 % of passed tests"),
+        (19999, 20000, "checked something: 99.9 % of passed tests"),
+        (0, 200, "checked something: 0.0 % of passed tests"),
+        (50, 100, "checked something: 50.0 % of 100 passed tests"),
+        (1, 1, "checked something: 100 % of 1 passed test"),
+    ],
+)
+def test_the_share_of_tests_that_checked_something(checked: int, judged: int, said: str) -> None:
+    run = max(200, judged)
+    assert closing(checked=checked, judged=judged, run=run)[0].partition(" | ")[0] == said
+
+
+def test_of_which_nothing_is_known_nothing_is_said() -> None:
+    assert closing(checked=0, judged=0)[0].startswith("audit took")
+
+
+def test_the_closing_lines_fit() -> None:
+    lines = closing(60, checked=199, judged=200, slept=5.0)
+    assert lines[:2] == [
+        "checked something: 99.5 % of passed tests",
+        "asleep 5.0 s of 42 s (12 %) | audit took 4.1 s (9.8 %)",
+    ]

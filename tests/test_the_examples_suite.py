@@ -83,7 +83,8 @@ def test_the_examples_pass(audited: Any) -> None:
 def test_what_is_planted_is_reported_and_nothing_else(audited: Any) -> None:
     """The correct twins beside the planted lines are silent."""
     _, report = audited
-    assert having(report, "new") == marked("planted")
+    confirmed = {place for place in marked("armed") if place[2] == "PSA011"}  # speaks only when a run has seen it
+    assert having(report, "new") == marked("planted") | confirmed
 
 
 def test_what_an_ignore_hides_is_found_and_counted(audited: Any) -> None:

@@ -15,8 +15,9 @@ import sys
 from collections.abc import Iterator
 
 from pytest_secaudit.lexicon import words
-from pytest_secaudit.model import DEFECT, Check, Hit, Question
+from pytest_secaudit.model import DEFECT, Check, Hit, Proof, Question
 from pytest_secaudit.source import Role, Scope, TestModule, dotted_name, own_nodes, source_of, terminal_name
+from pytest_secaudit.source.oracles import lines_of
 from pytest_secaudit.source.syntax import TRIES, WITHS
 
 BAD = (
@@ -304,16 +305,17 @@ def rule(module: TestModule) -> Iterator[Hit]:
     for statement, scope in module.each(ast.Expr):
         comparison = statement.value
         if isinstance(comparison, ast.Compare) and _is_forgotten(module, scope, statement, comparison):
-            yield _hit(module, scope, comparison)
+            yield _hit(module, scope, statement, comparison)
 
 
-def _hit(module: TestModule, scope: Scope, comparison: ast.Compare) -> Hit:
+def _hit(module: TestModule, scope: Scope, statement: ast.Expr, comparison: ast.Compare) -> Hit:
     text = source_of(comparison)
     return Hit(
         comparison,
         f"compares and throws the result away: {text}",
         fix=f"assert {text}",
         unless=tuple(_questions(module, scope, comparison)),
+        decided_by=Proof("ran", lines_of(module, [statement])),
     )
 
 

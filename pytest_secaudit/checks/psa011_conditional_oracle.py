@@ -17,7 +17,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import cast
 
-from pytest_secaudit.model import DEFECT, Check, Suspicion
+from pytest_secaudit.model import DEFECT, Check, Proof, Suspicion
 from pytest_secaudit.source import (
     FUNCTIONS,
     Scope,
@@ -31,6 +31,7 @@ from pytest_secaudit.source.oracles import (
     calls_in,
     is_assertion,
     is_failure,
+    lines_of,
     may_assert,
     possible_checks,
     raises_block,
@@ -293,7 +294,20 @@ def _suspicion(module: TestModule, test: Scope) -> Iterator[Suspicion]:
         test.qualname,
         "no-assertion-evaluated",
         f"passes without a single assertion: all of them depend on `{what}`",
+        Proof("never-ran", lines_of(module, _checking_statements(module, test, assertions))),
     )
+
+
+def _checking_statements(module: TestModule, test: Scope, assertions: list[ast.stmt]) -> list[ast.stmt]:
+    """The assertions, and every statement with a call that may be one: none of them must have run."""
+    found = dict.fromkeys(assertions)
+    for node in possible_checks(module, test, test.body):
+        around: ast.AST | None = node
+        while around is not None and not isinstance(around, ast.stmt):
+            around = test.parent(around)
+        if isinstance(around, ast.stmt):
+            found[around] = None
+    return list(found)
 
 
 def _is_plainly_sure(test: Scope) -> bool:

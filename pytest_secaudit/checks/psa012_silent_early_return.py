@@ -16,9 +16,9 @@ import re
 from collections.abc import Iterator
 
 from pytest_secaudit.lexicon import security_word
-from pytest_secaudit.model import ADVISORY, DEFECT, Check, Hit
+from pytest_secaudit.model import ADVISORY, DEFECT, Check, Hit, Proof
 from pytest_secaudit.source import Scope, TestModule, own_nodes, parameter_names, source_of, terminal_name
-from pytest_secaudit.source.oracles import called, is_assertion, is_raises, may_assert, raises_block
+from pytest_secaudit.source.oracles import called, is_assertion, is_raises, lines_of, may_assert, raises_block
 
 BAD = (
     """
@@ -274,12 +274,13 @@ def rule(module: TestModule) -> Iterator[Hit]:
             continue
         guard = _silent_guard(module, test)
         if guard is not None and not _is_sampled_or_skipped(module, test):
-            lines = sorted(_assertion_lines(module, test, after=guard))
-            if lines:
-                yield _hit(module, test, guard, lines)
+            behind = sorted(_assertions_behind(module, test, guard), key=lambda statement: statement.lineno)
+            if behind:
+                yield _hit(module, test, guard, behind)
 
 
-def _hit(module: TestModule, test: Scope, guard: ast.If, lines: list[int]) -> Hit:
+def _hit(module: TestModule, test: Scope, guard: ast.If, behind: list[ast.stmt]) -> Hit:
+    lines = [statement.lineno for statement in behind]
     word = security_word(test.name) or security_word(module.path.rpartition("/")[2].removesuffix(".py"))
     condition = source_of(guard.test)
     skip = "self.skipTest" if _is_unittest(module, test) else "pytest.skip"
@@ -291,6 +292,12 @@ def _hit(module: TestModule, test: Scope, guard: ast.If, lines: list[int]) -> Hi
         fix=f'{skip}("...") in place of the return',
         severity=DEFECT if word and not by_argument else None,
         security=word,
+        decided_by=Proof(
+            "returned",
+            lines_of(module, behind),
+            at=lines_of(module, guard.body),
+            said=f"{test.name} passed without a check, as {condition}{argument}: {_never(lines, past=True)}",
+        ),
     )
 
 
@@ -317,11 +324,11 @@ def _is_constant(node: ast.expr) -> bool:
     return isinstance(node, ast.Constant) and node.value is not None
 
 
-def _never(lines: list[int]) -> str:
+def _never(lines: list[int], *, past: bool = False) -> str:
     if len(lines) == 1:
-        return f"the assertion in line {lines[0]} is not reached"
+        return f"the assertion in line {lines[0]} {'was' if past else 'is'} not reached"
     shown = ", ".join(map(str, lines[:4])) + (", ..." if len(lines) > 4 else "")
-    return f"the assertions in lines {shown} are not reached"
+    return f"the assertions in lines {shown} {'were' if past else 'are'} not reached"
 
 
 def _is_unittest(module: TestModule, test: Scope) -> bool:
@@ -393,19 +400,19 @@ def _is_sampled_or_skipped(module: TestModule, test: Scope) -> bool:
     return bool(names & {"given", "fuzz", "skip"})
 
 
-def _assertion_lines(module: TestModule, scope: Scope, after: ast.If) -> Iterator[int]:
-    """The lines of what surely asserts, from the guard on; a mere ``fail`` there makes the guard the check."""
+def _assertions_behind(module: TestModule, scope: Scope, after: ast.If) -> Iterator[ast.stmt]:
+    """What surely asserts, from the guard on; a mere ``fail`` there makes the guard the check."""
     statements = [node for node in (*scope.of(ast.Assert), *scope.of(ast.Expr)) if node.lineno > after.lineno]
     for statement in statements:
         call = called(statement)
         if not _only_fails(statement) and (
             is_assertion(statement) or (call is not None and is_raises(module, scope, call))
         ):
-            yield statement.lineno
+            yield statement
     blocks: list[ast.With | ast.AsyncWith] = [*scope.of(ast.With), *scope.of(ast.AsyncWith)]
     for block in blocks:
         if block.lineno > after.lineno and raises_block(module, scope, block):
-            yield block.lineno
+            yield block
 
 
 def _only_fails(statement: ast.stmt) -> bool:

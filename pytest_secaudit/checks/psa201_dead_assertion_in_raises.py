@@ -15,7 +15,7 @@ import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from pytest_secaudit.model import ADVISORY, DEFECT, Check, Hit, Severity
+from pytest_secaudit.model import ADVISORY, DEFECT, Check, Hit, Proof, Severity
 from pytest_secaudit.source import Scope, TestModule, dotted_name, source_of, terminal_name
 from pytest_secaudit.source.oracles import (
     ASSERTION_ERRORS,
@@ -27,6 +27,7 @@ from pytest_secaudit.source.oracles import (
     is_failure,
     is_standard_assertion,
     last_call,
+    lines_of,
     nodes_of,
     raises_block,
     stored_names,
@@ -268,7 +269,7 @@ def _dead_assertions(module: TestModule, scope: Scope, statement: ast.With | ast
         while start and _verdict(body[start - 1], block) is ADVISORY:
             start -= 1
     if start < len(body) and next(calls_in(body[:start]), None) is not None:
-        yield _hit(body[start:], _raising(body[:start]), call, severity)
+        yield _hit(module, body[start:], _raising(body[:start]), call, severity)
 
 
 def _raising(before: list[ast.stmt]) -> str:
@@ -278,7 +279,7 @@ def _raising(before: list[ast.stmt]) -> str:
     return call_name(about[1]) if about is not None else "the block"
 
 
-def _hit(dead: list[ast.stmt], raising: str, expected: ast.Call, severity: Severity) -> Hit:
+def _hit(module: TestModule, dead: list[ast.stmt], raising: str, expected: ast.Call, severity: Severity) -> Hit:
     what = "this assertion never runs" if len(dead) == 1 else f"these {len(dead)} assertions never run"
     first = expected.args[0] if expected.args else None
     error = source_of(first, 40) if first is not None else "the expected exception"
@@ -287,6 +288,9 @@ def _hit(dead: list[ast.stmt], raising: str, expected: ast.Call, severity: Sever
         f"{'once' if severity is DEFECT else 'if'} {raising} raises {error}, {what}",
         fix=f"after the with block, dedented: {source_of(dead[0])}",
         severity=severity,
+        decided_by=Proof(
+            "never-ran", lines_of(module, dead), said=f"once {raising} raises {error}, {what}", level=DEFECT
+        ),
     )
 
 

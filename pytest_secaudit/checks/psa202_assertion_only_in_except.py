@@ -14,7 +14,7 @@ import itertools
 import re
 from collections.abc import Iterator
 
-from pytest_secaudit.model import DEFECT, Check, Hit
+from pytest_secaudit.model import DEFECT, Check, Hit, Proof
 from pytest_secaudit.source import Role, Scope, TestModule, dotted_name, parameter_names, source_of, terminal_name
 from pytest_secaudit.source.oracles import (
     assertions_in,
@@ -26,6 +26,7 @@ from pytest_secaudit.source.oracles import (
     is_raises,
     is_read,
     last_call,
+    lines_of,
     may_assert,
     nodes_of,
     passes_on,
@@ -435,12 +436,13 @@ def rule(module: TestModule) -> Iterator[Hit]:
         if module.role(scope) is Role.TEST:
             handler = _asserting_handler(module, scope, statement)
             if handler is not None and _is_only_allowed(module, scope, statement, handler):
-                yield _hit(statement, handler, scope)
+                yield _hit(module, statement, handler, scope)
 
 
-def _hit(statement: ast.Try, handler: ast.ExceptHandler, scope: Scope) -> Hit:
+def _hit(module: TestModule, statement: ast.Try, handler: ast.ExceptHandler, scope: Scope) -> Hit:
     first, last = handler.body[0].lineno, handler.body[-1].end_lineno
     lines = f"line {first} never runs" if first == last else f"lines {first}-{last} never run"
+    never = f"line {first} never ran" if first == last else f"lines {first}-{last} never ran"
     error = source_of(handler.type) if handler.type is not None else "TheError"
     uses_self = any(dotted_name(call.func).startswith("self.assert") for call in calls_in(handler.body))
     raises = "self.assertRaises" if uses_self else "pytest.raises"
@@ -450,6 +452,11 @@ def _hit(statement: ast.Try, handler: ast.ExceptHandler, scope: Scope) -> Hit:
         statement,
         f"if {what} raises nothing, {lines}",
         fix=f"with {raises}({error}): {source_of(about[0] if about is not None else statement.body[-1])}",
+        decided_by=Proof(
+            "never-ran",
+            lines_of(module, handler.body),
+            said=f"{scope.name} passed, nothing was raised, {never}",
+        ),
     )
 
 

@@ -13,9 +13,10 @@ import ast
 from collections.abc import Iterator
 from typing import cast
 
-from pytest_secaudit.model import DEFECT, Check, Hit
+from pytest_secaudit.model import DEFECT, Check, Hit, Proof
 from pytest_secaudit.source import Role, Scope, TestModule, source_of, terminal_name
 from pytest_secaudit.source.oracles import (
+    assertions_in,
     call_name,
     called,
     calls_in,
@@ -26,6 +27,7 @@ from pytest_secaudit.source.oracles import (
     is_read,
     is_standard_assertion,
     last_call,
+    lines_of,
     nodes_of,
     passes_on,
     possible_checks,
@@ -356,15 +358,25 @@ def rule(module: TestModule) -> Iterator[Hit]:
     for statement, scope in tries(module):
         caught = caught_assertion(module, scope, statement) if scope.is_function else None
         if caught is not None and _is_swallowed(module, scope, statement, *caught):
-            yield _hit(statement, *caught)
+            yield _hit(module, scope, statement, *caught)
 
 
-def _hit(statement: ast.Try, handler: ast.ExceptHandler, assertion: ast.stmt) -> Hit:
+def _hit(module: TestModule, scope: Scope, statement: ast.Try, handler: ast.ExceptHandler, assertion: ast.stmt) -> Hit:
     types = f"except {source_of(handler.type)}" if handler.type is not None else "except"
     return Hit(
         statement,
         f"{types} in line {handler.lineno} swallows the failure of {_described(assertion)} in line {assertion.lineno}",
         fix=_fix(statement, assertion),
+        decided_by=Proof(
+            "swallowed",
+            tuple(
+                line
+                for inner in assertions_in(statement.body)
+                if catches(module, scope, handler, inner)
+                for line in lines_of(module, [inner])
+            ),
+            at=tuple(range(handler.lineno, (handler.end_lineno or handler.lineno) + 1)),
+        ),
     )
 
 

@@ -35,7 +35,7 @@ def as_data(audit: Audit, *, with_cleared: bool = False) -> dict[str, Any]:
         "conclusion": asdict(audit.conclusion),
         "gate": asdict(audit.gate),
         "findings": [_finding(finding) for finding in audit.findings],
-        "observations": [],
+        "observations": [asdict(observation) for observation in audit.observations],
         "sleep": _sleep(audit.sleep),
         "contacts": [asdict(contact) for contact in audit.contacts],
         "fixtures": [],

@@ -15,6 +15,8 @@ MAX_DEFECT_BLOCKS = 20
 MAX_ADVISORY_GROUPS = 5
 MAX_PLACES = 3
 _INDENT = 10
+#: From this share of the tests on, what is known of them is said of all.
+_NEARLY_ALL = 0.9
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,18 +262,40 @@ def _aside(audit: Audit) -> str:
     return ", ".join(f"{word} {count:,}" for word, count in counts if count)
 
 
-def _cost(audit: Audit) -> Iterator[Line]:
-    """What was slept and what the audit itself took; of a run so short that the share says nothing, only the time."""
+def _cost(audit: Audit, width: int) -> Iterator[Line]:
+    """Whether tests checked anything, what was slept, what the audit itself took (its share where that says something)."""
     if audit.run.collect_only:
         return
+    parts = [_checked(audit)] if audit.tests_judged_for_checks else []
     whole = audit.run.duration_s
     slept = audit.sleep.total_s
-    asleep = f"asleep {slept:.1f} s of {whole:.0f} s ({100 * audit.sleep.share:.0f} %) | " if slept >= 0.1 else ""
+    if slept >= 0.1:
+        parts.append(f"asleep {slept:.1f} s of {whole:.0f} s ({100 * audit.sleep.share:.0f} %)")
     seconds = audit.run.audit_s
     if seconds < 0.1:
-        yield Line(f"{asleep}audit took {1000 * seconds:.0f} ms")
+        parts.append(f"audit took {1000 * seconds:.0f} ms")
     else:
-        yield Line(f"{asleep}audit took {seconds:.1f} s ({100 * seconds / max(seconds, whole):.1f} %)")
+        parts.append(f"audit took {seconds:.1f} s ({100 * seconds / max(seconds, whole):.1f} %)")
+    yield from _joined(parts, width)
+
+
+def _checked(audit: Audit) -> str:
+    """The share of passed tests that evaluated an assertion or a check of a mock; never rounded up to all."""
+    judged, checked = audit.tests_judged_for_checks, audit.evidence.tests_with_a_check or 0
+    share = min(1000 * checked // judged / 10, 100.0)
+    of = "passed tests" if judged >= _NEARLY_ALL * audit.evidence.tests_run else f"{plural(judged, 'passed test')}"
+    return f"checked something: {share:.0f} % of {of}" if share == 100 else f"checked something: {share:.1f} % of {of}"
+
+
+def _joined(parts: Iterable[str], width: int) -> Iterator[Line]:
+    """In one line, or as many as they need."""
+    line = ""
+    for part in parts:
+        if line and len(line) + len(part) + 3 > width:
+            yield Line(line)
+            line = ""
+        line = f"{line} | {part}" if line else part
+    yield Line(line)
 
 
 def _closing(audit: Audit, new: Sequence[Finding], verbosity: int, width: int) -> Iterator[Line]:
@@ -281,7 +305,7 @@ def _closing(audit: Audit, new: Sequence[Finding], verbosity: int, width: int) -
     worst: Severity | None = max((level for level in levels if levels[level]), default=None)
     colour = {DEFECT: "red", ADVISORY: "yellow"}.get(worst or INFO, "green" if audit.evidence.modules else "yellow")
     yield from (Line(line.text, colour) for line in _wrapped(audit.conclusion.text + hidden, width))
-    yield from _cost(audit)
+    yield from _cost(audit, width)
     shown = [finding for finding in new if verbosity >= 1 or finding.severity > INFO]
     if shown and audit.run.collect_only:
         yield Line("pytest --secaudit confirms or clears them")

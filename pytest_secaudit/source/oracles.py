@@ -329,3 +329,209 @@ def is_read(scope: Scope, names: set[str], within: Iterable[ast.AST]) -> bool:
         for part in scope.within()
         for node in own_nodes(part.node)
     )
+
+
+# --- the lines by which a run tells whether something ran
+
+
+def lines_of(module: TestModule, statements: Iterable[ast.stmt]) -> tuple[int, ...]:
+    """The lines of the statements (of a block: of its head); none where one shares its line with something else."""
+    found: set[int] = set()
+    for statement in statements:
+        before = module.lines[statement.lineno - 1].encode()[: statement.col_offset]
+        if before.strip():
+            return ()  # ``if found: assert found.total``: that the line ran says nothing about the assertion
+        body: list[ast.stmt] | None = getattr(statement, "body", None)
+        last = max(statement.lineno, body[0].lineno - 1) if body else statement.end_lineno or statement.lineno
+        found.update(range(statement.lineno, last + 1))
+    return tuple(sorted(found))
+
+
+def guards(scope: Scope) -> Iterator[ast.stmt]:
+    """The statements of a function that fail whenever they are reached."""
+    for statement in (*scope.of(ast.Assert), *scope.of(ast.Expr), *scope.of(ast.Raise)):
+        if is_failure(statement) or _raises_assertion_error(statement):
+            yield statement
+
+
+def _raises_assertion_error(statement: ast.AST) -> bool:
+    if not isinstance(statement, ast.Raise) or statement.exc is None:
+        return False
+    error = statement.exc.func if isinstance(statement.exc, ast.Call) else statement.exc
+    return terminal_name(error) in ("AssertionError", "failureException")
+
+
+# --- whether a test that passes has checked something
+
+
+#: Methods of test cases that check nothing.
+_OF_UNITTEST = frozenset(
+    """
+    addAsyncCleanup addCleanup addClassCleanup addTypeEqualityFunc countTestCases doCleanups enterAsyncContext
+    enterContext id setUp shortDescription subTest tearDown useFixture
+    """.split()
+)
+_EXPECTS = re.compile(r"^(warns|deprecated_call)$")
+
+
+def surely_checks(module: TestModule, scope: Scope) -> bool:
+    """Whether something was checked whenever the function has run to its end."""
+    if ast.Return not in scope.nodes and any(map(is_assertion, scope.body)):
+        return True  # the common case, without a closer look
+    # Helpers are looked for only where nothing of its own does.
+    return _suite_checks(module, scope, scope.body, 0) or _suite_checks(module, scope, scope.body, 4)
+
+
+def check_lines(module: TestModule, test: Scope) -> tuple[tuple[int, ...], tuple[str, ...]]:
+    """The lines of what may check something, in a test and the helpers of this file that it calls.
+
+    Returns:
+        The lines, and what is called that may check but stands elsewhere, or cannot be told by its line.
+    """
+    lines: set[int] = set()
+    unseen: dict[str, None] = {}
+    todo, done = [test], {test}
+    while todo:
+        for scope in todo.pop().within():
+            for statement in _own_statements(scope):
+                if not _is_check(module, scope, statement):
+                    continue
+                found = lines_of(module, [statement])
+                lines.update(found)
+                if not found:
+                    unseen[""] = None
+            for call in scope.calls:
+                helper = module.definition(call.func, scope)
+                if helper is not None and helper.is_function:
+                    if helper not in done and len(done) < 50:
+                        done.add(helper)
+                        todo.append(helper)
+                elif _may_check_elsewhere(call):
+                    unseen[dotted_name(call.func) or terminal_name(call.func)] = None
+    return tuple(sorted(lines)), tuple(unseen)
+
+
+def _own_statements(scope: Scope) -> Iterator[ast.stmt]:
+    yield from scope.of(ast.Assert)
+    yield from scope.of(ast.Expr)
+    yield from scope.of(ast.Assign)
+    yield from scope.of(ast.Return)
+    yield from scope.of(ast.With)
+    yield from scope.of(ast.AsyncWith)
+    yield from scope.of(ast.If)
+
+
+def _may_check_elsewhere(call: ast.Call) -> bool:
+    """A helper that is inherited, or that is called like a check."""
+    name = terminal_name(call.func)
+    if name.startswith("assert") or _RAISES.match(name) or _EXPECTS.match(name) or name in ("fail", "skipTest"):
+        return False  # known for what it is, where it stands
+    if name in _OF_UNITTEST:
+        return False
+    of_self = isinstance(call.func, ast.Attribute) and dotted_name(call.func.value) in ("self", "cls")
+    return of_self or bool(_MAYBE.search(name))
+
+
+def _suite_checks(module: TestModule, scope: Scope, statements: Iterable[ast.stmt], depth: int) -> bool:
+    for statement in statements:
+        if _statement_checks(module, scope, statement, depth):
+            return True
+        if isinstance(statement, ast.Raise) or _may_leave(scope, statement):
+            return False
+    return False
+
+
+def _may_leave(scope: Scope, statement: ast.stmt) -> bool:
+    last = statement.end_lineno or statement.lineno
+    return any(statement.lineno <= node.lineno <= last for node in scope.of(ast.Return))
+
+
+def _statement_checks(module: TestModule, scope: Scope, statement: ast.stmt, depth: int) -> bool:
+    if _is_check(module, scope, statement) or _is_a_sure_helper(module, scope, statement, depth):
+        return True
+    if isinstance(statement, WITHS):
+        names = [terminal_name(item.context_expr.func) for item in statement.items if _is_call(item.context_expr)]  # type: ignore[attr-defined]
+        return "suppress" not in names and _suite_checks(module, scope, statement.body, depth)
+    if isinstance(statement, ast.If):
+        return _suite_checks(module, scope, statement.body, depth) and _suite_checks(
+            module, scope, statement.orelse, depth
+        )
+    if isinstance(statement, (ast.For, ast.AsyncFor)):
+        return (
+            isinstance(statement.iter, (ast.Tuple, ast.List))
+            and bool(statement.iter.elts)
+            and not any(isinstance(node, (ast.Break, ast.Continue)) for node in nodes_of(statement.body))
+            and _suite_checks(module, scope, statement.body, depth)
+        )
+    if isinstance(statement, TRIES):
+        return _try_checks(module, scope, cast("ast.Try", statement), depth)
+    return False
+
+
+def _try_checks(module: TestModule, scope: Scope, attempt: ast.Try, depth: int) -> bool:
+    if _suite_checks(module, scope, attempt.finalbody, depth):
+        return True
+    handled = all(_suite_checks(module, scope, handler.body, depth) or _ends(handler) for handler in attempt.handlers)
+    if any(_ends(handler) for handler in attempt.handlers) and handled:
+        return True  # it has passed, so what must not be raised was not
+    return handled and _suite_checks(module, scope, [*attempt.body, *attempt.orelse], depth)
+
+
+def _ends(handler: ast.ExceptHandler) -> bool:
+    """Whether the test fails where the handler runs."""
+    last = handler.body[-1]
+    return is_failure(last) or (isinstance(last, ast.Raise) and (last.exc is None or _raises_assertion_error(last)))
+
+
+def _is_check(module: TestModule, scope: Scope, statement: ast.stmt) -> bool:
+    """Whether running the statement checks something: an assertion, an expected error, a way to fail."""
+    if is_assertion(statement):
+        return True
+    if isinstance(statement, WITHS):
+        return any(_is_call(item.context_expr) and _is_expecting(item.context_expr) for item in statement.items)
+    if isinstance(statement, ast.If):  # ``if broken: fail()``
+        return any(
+            is_failure(inner) or _raises_assertion_error(inner) for inner in (*statement.body, *statement.orelse)
+        )
+    if isinstance(statement, (ast.Expr, ast.Assign, ast.Return)):
+        value = statement.value.value if isinstance(statement.value, ast.Await) else statement.value
+        return value is not None and _is_call(value) and _is_expecting(value)
+    return False
+
+
+def _is_call(expression: ast.expr) -> bool:
+    return isinstance(expression, ast.Call)
+
+
+def _is_expecting(call: ast.expr) -> bool:
+    name = terminal_name(call.func) if isinstance(call, ast.Call) else ""
+    return name.startswith(("assert", "_assert")) or bool(_RAISES.match(name) or _EXPECTS.match(name))
+
+
+def _is_a_sure_helper(module: TestModule, scope: Scope, statement: ast.stmt, depth: int) -> bool:
+    """Whether it calls a function of this file that surely checks."""
+    if not depth or not isinstance(statement, (ast.Expr, ast.Assign, ast.Return)) or statement.value is None:
+        return False
+    awaited = isinstance(statement.value, ast.Await)
+    call = statement.value.value if isinstance(statement.value, ast.Await) else statement.value
+    helper = module.definition(call.func, scope) if isinstance(call, ast.Call) else None
+    if helper is None or not helper.is_function or helper is scope:
+        return False
+    if (
+        isinstance(helper.node, ast.AsyncFunctionDef) is not awaited
+        or ast.Yield in helper.nodes
+        or ast.YieldFrom in helper.nodes
+    ):
+        return False  # it is made, and does not run here
+    if any(not name.rpartition(".")[2].endswith("method") for name, _ in module.decorators(helper)):
+        return False  # what stands in its place is unknown
+    known = module.once(_known_helpers)
+    if helper not in known:
+        known[helper] = False  # while it is looked at: it may call itself
+        known[helper] = _suite_checks(module, helper, helper.body, depth - 1)
+    return known[helper]
+
+
+def _known_helpers(module: TestModule) -> dict[Scope, bool]:
+    """What has been found out so far of the helpers of this file."""
+    return {}

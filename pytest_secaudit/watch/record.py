@@ -91,6 +91,74 @@ class Noticed:
 
 
 @dataclass(frozen=True, slots=True)
+class Interest:
+    """The lines of one file that somebody wants to know about.
+
+    Attributes:
+        path: the file; relative to the rootdir.
+        lines: which of them.
+        handlers: those of them in handlers that may swallow the failure of an assertion.
+        tests: first line -> id, of test functions whose start is worth knowing.
+        unseen: id of a test function -> what it calls that may check and stands elsewhere, as it is written.
+        heard_only: ids of tests for which only the start of such a call says anything.
+        by_any: whether what any test of the file runs decides something: it stands in a helper or fixture.
+    """
+
+    path: str
+    lines: frozenset[int] = frozenset()
+    handlers: frozenset[int] = frozenset()
+    tests: Mapping[int, str] = field(default_factory=dict)
+    unseen: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    heard_only: frozenset[str] = frozenset()
+    by_any: bool = False
+
+    def __bool__(self) -> bool:
+        return bool(self.lines or self.tests)
+
+
+@dataclass(frozen=True, slots=True)
+class LinesRan:
+    """Which lines of interest of one file ran while one test did.
+
+    Attributes:
+        path: the file; relative to the rootdir.
+        test: the id of the test; empty for what ran in none (set-ups, imports).
+        functions: the ids of the test functions of this file that were started, of those that are followed.
+        lines: those of the lines that are followed that ran, sorted.
+        swallowed: the lines of assertions whose failure was caught by a handler that is followed, sorted.
+        passed: the body of the test ended well.
+        whole: nothing kept us from seeing every line.
+        checked: a check that stands elsewhere was started.
+    """
+
+    path: str
+    test: str
+    functions: tuple[str, ...] = ()
+    lines: tuple[int, ...] = ()
+    swallowed: tuple[int, ...] = ()
+    passed: bool = True
+    whole: bool = True
+    checked: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SimulatedFailure:
+    """An exception that a replacement was told to raise, in a test that passed.
+
+    Attributes:
+        path, line: where the patch was made, or else the test.
+        exception: the name of its type.
+        raised: whether the replacement was called at all.
+    """
+
+    path: str
+    line: int
+    test: str
+    exception: str
+    raised: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Watched:
     """One process's share.
 
@@ -100,6 +168,8 @@ class Watched:
         slept_s: real time slept in all, concurrent sleeps counted once.
         slept_in_threads_s: the same of threads that tests and fixtures started; not part of it.
         seconds: what watching took.
+        lines: which lines of interest ran.
+        simulated: the failures that mocks of passed tests were told to raise.
     """
 
     claims: tuple[Claimed, ...] = ()
@@ -111,6 +181,8 @@ class Watched:
     slept_s: float = 0.0
     slept_in_threads_s: float = 0.0
     seconds: float = 0.0
+    lines: tuple[LinesRan, ...] = ()
+    simulated: tuple[SimulatedFailure, ...] = ()
 
 
 def to_plain(watched: Watched) -> dict[str, Any]:
@@ -153,7 +225,12 @@ def from_plain(data: Mapping[str, Any]) -> Watched:
             ),
             "fixtures": tuple(data["fixtures"]),
             "contacts": tuple(Contacted(**_placed(item)) for item in data["contacts"]),
+            "simulated": tuple(SimulatedFailure(**item) for item in data["simulated"]),
             "noticed": tuple(Noticed(**_placed(item)) for item in data["noticed"]),
+            "lines": tuple(
+                LinesRan(**{**item, **{name: tuple(item[name]) for name in ("functions", "lines", "swallowed")}})
+                for item in data["lines"]
+            ),
         }
     )
 

@@ -197,7 +197,7 @@ def test_a_window_is_named_after_its_tests() -> None:
     with_its_fixtures = [actor for test in others for actor in (plugin, FIXTURE, test, FIXTURE, plugin)]
     window = a_window(*with_its_fixtures)
     assert (window.id, window.plugin) == ("tests/test_a.py::test_0 ... tests/test_a.py::test_29", None)
-    assert window.ids == (plugin.id, FIXTURE.id, *(test.id for test in others[:18]))
+    assert window.ids == (plugin.id, FIXTURE.id, *(test.id for test in others))
     assert a_window(plugin, FIXTURE, plugin).id == FIXTURE.id
     assert a_window(plugin, plugin) == plugin
 

@@ -152,7 +152,7 @@ class Unavailable:
 
 
 #: Beside the areas: what is done in a run, see `pytest_secaudit.watch.clock` and `contact`.
-ACTS = ("sleep", "contact", "credential files", "outputs", "loads")
+ACTS = ("sleep", "contact", "credential files", "outputs", "loads", "lines", "mocks")
 
 _OTHERS = (
     Imports,
