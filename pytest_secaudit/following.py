@@ -48,7 +48,7 @@ class Following:
         if static is None or self._off:
             return
         paths: list[str] = []
-        for reading, module in static.stood_on(item.nodeid):
+        for reading, module in static.stood_on(item):
             own = not paths
             paths.append(reading.path)
             if module is None or (reading.path, own) in self._known:

@@ -128,52 +128,73 @@ class Checked:
 
 def checked(readings: Iterable[Reading], watched: Watched, outcomes: Mapping[str, str]) -> Checked | None:
     """The share of passed tests that evaluated a check; None where no test passed or nothing was read."""
-    facts = {fact.test: fact for reading in readings for fact in reading.facts}
-    passed = [test for test, outcome in outcomes.items() if outcome == "passed"]
-    if not facts or not passed:
+    passed: defaultdict[str, list[str]] = defaultdict(list)
+    for test, outcome in outcomes.items():
+        if outcome == "passed":
+            passed[test.partition("::")[0]].append(test)
+    facts = _Facts(readings)
+    if facts.is_empty or not passed:
         return None
     by_test: defaultdict[str, list[LinesRan]] = defaultdict(list)
     for record in watched.lines:
         by_test[record.test].append(record)
     is_watched = watched.watchers.get(WATCHER) == "on"
-    sure = _sure_by_name(facts.values())
-    answers = [_has_checked(test, facts, sure, by_test.get(test, []) if is_watched else None) for test in passed]
-    judged = [answer for answer in answers if answer is not None]
-    return Checked(tests=sum(judged), judged=len(judged))
+    checks = judged = 0
+    for path, tests in passed.items():
+        sure = facts.sure_of(path)
+        for test in tests:
+            function = test.partition("[")[0]
+            known = function in sure or clean(function) in sure
+            records = by_test.get(test, []) if is_watched else None
+            answer = known or _has_checked(clean(function), facts, records)
+            checks += answer is True
+            judged += answer is not None
+    return Checked(tests=checks, judged=judged)
 
 
-def _sure_by_name(facts: Iterable[TestFact]) -> dict[tuple[str, str], bool]:
-    """File and name of a test -> whether all tests of that name there surely check: one class inherits them of another."""
-    found: dict[tuple[str, str], bool] = {}
-    for fact in facts:
-        key = _name(fact.test)
-        found[key] = found.get(key, True) and fact.checks == "sure"
-    return found
+class _Facts:
+    """What is known of the test functions of all files. Most only surely check: those are not taken apart for nothing."""
+
+    def __init__(self, readings: Iterable[Reading]) -> None:
+        self._readings = {reading.path: reading for reading in readings}
+        self._last: tuple[str, frozenset[str]] = ("", frozenset())
+        self._open = {fact.test: fact for reading in self._readings.values() for fact in reading.open_facts}
+
+    @property
+    def is_empty(self) -> bool:
+        return not self._open and not any(reading.sure for reading in self._readings.values())
+
+    def sure_of(self, path: str) -> frozenset[str]:
+        """The functions of a file of which passing implies a check."""
+        if self._last[0] != path:  # they are asked for file by file
+            reading = self._readings.get(clean(path))
+            lines = reading.sure.splitlines() if reading is not None else ()
+            self._last = path, frozenset(line.partition(" ")[2] for line in lines)
+        return self._last[1]
+
+    def of(self, function: str) -> TestFact | None:
+        """What is known of a function, wherever it stands."""
+        if function in self._open:
+            return self._open[function]
+        is_sure = function in self.sure_of(function.partition("::")[0])
+        return TestFact(function, 1, "sure") if is_sure else None
+
+    def are_sure(self, function: str) -> bool:
+        """Whether all tests of that name in its file surely check: one class inherits them of another."""
+        path, _, rest = function.partition("::")
+        end = f"::{rest.rpartition('::')[2]}"
+        is_open = any(name.startswith(f"{path}::") and name.endswith(end) for name in self._open)
+        return not is_open and any(name.endswith(end) for name in self.sure_of(path))
 
 
-def _name(test: str) -> tuple[str, str]:
-    path, _, rest = test.partition("::")
-    return path, rest.rpartition("::")[2]
-
-
-def _has_checked(
-    test: str,
-    facts: Mapping[str, TestFact],
-    sure: Mapping[tuple[str, str], bool],
-    records: Sequence[LinesRan] | None,
-) -> bool | None:
-    """Yes, no, or None where nobody knows."""
-    function = test.partition("[")[0]
-    if function not in facts:
-        function = clean(function)
-    own = facts.get(function)
-    if own is not None and own.checks == "sure":
-        return True
+def _has_checked(function: str, facts: _Facts, records: Sequence[LinesRan] | None) -> bool | None:
+    """Yes, no, or None where nobody knows, of a function that does not surely check."""
+    own = facts.of(function)
     if own is not None and own.checks == "maybe" and not own.lines:
         return False  # nothing in it checks, and nothing it calls is named like a check
     started = {name for record in records or () for name in record.functions}
-    mine = [fact for name in started if (fact := facts.get(name)) is not None]
-    if not mine and own is None and sure.get(_name(function)):
+    mine = [fact for name in started if (fact := facts.of(name)) is not None]
+    if not mine and own is None and facts.are_sure(function):
         return True
     if not mine or records is None:
         return None

@@ -48,12 +48,14 @@ class StaticHalf:
         self._sent: set[str] = set()
         self._said_not_audited = False
         self._paths_by_test: dict[str, tuple[str, ...]] = {}
+        self._groups: defaultdict[int, list[Group]] = defaultdict(list)
 
     def collect(self, items: Iterable[pytest.Item]) -> None:
         """Take in the collected items; nothing is read yet."""
         items = list(items)
         self._collector.add(items)
         self._paths_by_test = {}
+        self._groups.clear()
         if items:
             items[0].config.stash[KEY] = self
 
@@ -67,12 +69,20 @@ class StaticHalf:
         self._read(paths, None)
         return tuple(armed for path in paths for armed in self._reader.readings[path].armed)
 
-    def stood_on(self, test: str) -> Iterator[tuple[Reading, ModuleType | None]]:
+    def stood_on(self, item: pytest.Item) -> Iterator[tuple[Reading, ModuleType | None]]:
         """The files that a test stands on and that were read, its own first, with the modules they became."""
-        for path in self._paths_of(test):
+        for path in self._paths_beside(item):
             reading = self._reader.readings.get(path)
             if reading is not None:
                 yield reading, self._collector.found.files[path].module
+
+    def _paths_beside(self, item: pytest.Item) -> tuple[str, ...]:
+        """Asked once for each class and module: by its collector, of which there are fewer than tests."""
+        if not self._groups:
+            for group in (group for groups in self._collector.found.groups.values() for group in groups):
+                self._groups[id(group.parent)].append(group)
+        mine = self._groups.get(id(item.parent), ())
+        return next((group.paths for group in mine if any(one is item for one in group.items)), ())
 
     def cargo_of(self, test: str) -> Cargo | None:
         """The files that a test stands on, if they were not handed out before."""
@@ -80,7 +90,7 @@ class StaticHalf:
         return self._cargo(paths) if paths else None
 
     def _paths_of(self, test: str) -> tuple[str, ...]:
-        """A worker of xdist asks test by test, the watch once for each class and module."""
+        """Only a worker of xdist asks test by test."""
         if not self._paths_by_test:
             self._paths_by_test = self._collector.found.paths_by_test()
         return self._paths_by_test.get(test, ())

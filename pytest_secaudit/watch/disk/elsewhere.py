@@ -27,6 +27,8 @@ from pytest_secaudit.watch.writing_lines import line_with
 _MOST = 500
 _MOST_IN_PUBLIC = 5_000
 _PUBLIC, _SHARED = "public:", "shared:"
+#: It was there when we came; no more is known of it.
+_THERE = File(is_folder=False, written_ns=0, size=0, inode=0)
 #: Below it pytest makes a folder for each test.
 _BASE = re.compile(r"[\\/]pytest-of-[^\\/]+(?:[\\/]pytest-(?:\d+|current))?[\\/]?$")
 _expanduser = real.own(os.path.expanduser)
@@ -181,14 +183,28 @@ def _contents(tree: _Tree) -> dict[str, File] | None:
     if tree.is_public and written_ns == tree.written_ns:
         return tree.seen
     tree.written_ns = written_ns
-    found, is_all = listing(
-        tree.folder, _is_of_pytest, most=_MOST_IN_PUBLIC if tree.is_public else _MOST, is_public=tree.is_public
-    )
+    if tree.is_public:
+        return _entries(tree)
+    found, is_all = listing(tree.folder, lambda _: False, most=_MOST)
     return found if is_all else None
 
 
-def _is_of_pytest(path: str) -> bool:
-    return os.path.basename(path).startswith("pytest-of-")
+def _entries(tree: _Tree) -> dict[str, File] | None:
+    """Of a public folder the names are enough, and of what is new what it is."""
+    names = [name for name in real.listdir(tree.folder) if not name.startswith("pytest-of-")]
+    if len(names) > _MOST_IN_PUBLIC:
+        return None
+    if not tree.seen:
+        return dict.fromkeys(names, _THERE)
+    return {name: tree.seen.get(name) or _file(real.join(tree.folder, name)) for name in names}
+
+
+def _file(path: str) -> File:
+    try:
+        found = real.stat(path)
+    except OSError:  # gone meanwhile, or a link to nowhere
+        return _THERE
+    return File(stat.S_ISDIR(found.st_mode), found.st_mtime_ns, found.st_size, found.st_ino)
 
 
 def _as_folder(value: object) -> str:

@@ -43,9 +43,7 @@ class File:
     inode: int
 
 
-def listing(
-    root: str, is_ignored: Callable[[str], bool], *, most: int | None = None, is_public: bool = False
-) -> tuple[dict[str, File], bool]:
+def listing(root: str, is_ignored: Callable[[str], bool], *, most: int | None = None) -> tuple[dict[str, File], bool]:
     """The files and folders below a folder by their paths from there, and whether these are all.
 
     What begins with a dot is left out, and what tools make beside tests: reports, caches, what was built.
@@ -54,14 +52,13 @@ def listing(
         root: the folder.
         is_ignored: whether a path (absolute) is not to be looked at.
         most: so many are enough.
-        is_public: everybody writes there: its folders are not looked into, and what begins with a dot is as good as any.
     """
     found: dict[str, File] = {}
     folders = [root]
     start = len(root.rstrip("\\/")) + 1
     for folder in folders:  # it grows meanwhile
         for entry in _entries(folder):
-            if (not is_public and _is_kept_by_tools(entry.name)) or is_ignored(entry.path):
+            if _is_kept_by_tools(entry.name) or is_ignored(entry.path):
                 continue
             try:
                 stat = entry.stat(follow_symlinks=False)
@@ -71,7 +68,7 @@ def listing(
             if is_folder and _is_environment(entry.path):
                 continue
             found[entry.path[start:]] = File(is_folder, stat.st_mtime_ns, 0 if is_folder else stat.st_size, stat.st_ino)
-            if is_folder and not is_public:
+            if is_folder:
                 folders.append(entry.path)
         if len(found) > (MOST if most is None else most):
             return found, False
