@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import types
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from pytest_secaudit.watch import real, tapping
@@ -87,8 +88,9 @@ class MocksAtWork:
         self._patchers.learn(module, mock, (vars(tapping),))
         assertions, patchers = self._assertions, self._patchers
         self._put(module, "NonCallableMock", "_get_child_mock", assertions.around_child)
-        self._put(module, "NonCallableMock", "assert_has_calls", assertions.around_calls)
-        self._put(module, "AsyncMockMixin", "assert_has_awaits", assertions.around_calls)
+        for name, method in (("NonCallableMock", "assert_has_calls"), ("AsyncMockMixin", "assert_has_awaits")):
+            # By name: what stands there may be a wrapper of pytest-mock's.
+            self._put(module, name, method, partial(assertions.around_calls, method))
         self._put(module, "_Call", "__getattr__", assertions.around_record)
         self._put(module, "NonCallableMock", "reset_mock", patchers.around_reset)
         for name in ("_patch", "_patch_dict"):

@@ -99,14 +99,16 @@ class Assertions:
         if site.edit is not None and site.written_at == site.edit and len(self._made_up) < _MOST:  # not the product
             self._made_up[_MadeUp(site.edit, name, of_record, self._who()[0])] = None
 
-    def around_calls(self, original: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+    def around_calls(
+        self, name: str, original: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]
+    ) -> Any:
         __tracebackhide__ = True
         result = original(*args, **kwargs)  # what fails is no danger
         with suppress(Exception):
             expected = args[1] if len(args) > 1 else kwargs["calls"]
             if issubclass(type(expected), (list, tuple)):
                 is_empty = not (list if issubclass(type(expected), list) else tuple).__len__(expected)
-                self._expected(original.__name__, real.getframe(1), is_empty=is_empty)
+                self._expected(name, real.getframe(1), is_empty=is_empty)
         return result
 
     def _expected(self, name: str, frame: FrameType | None, *, is_empty: bool) -> None:
