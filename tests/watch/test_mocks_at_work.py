@@ -534,7 +534,7 @@ def test_what_goes_wrong_with_us_is_no_affair_of_theirs(run: Run, monkeypatch: p
     monkeypatch.setattr(run.stack, "kind", fail)
     m = mock.MagicMock()
     m.asser_called_once()
-    m.assert_has_calls([])
+    m.assert_has_calls([])  # secaudit: ignore[PSA003] it is what we listen to
     with mock.patch("shop.check_signature") as check:
         assert sys.modules["shop"].check_signature() is check()
     assert run.mocks.drain() == ()
