@@ -52,6 +52,7 @@ def _heading(check: Check) -> str:
     more = [f"cwe={check.cwe}"] if check.cwe else []
     more += [f'since="{check.since}"'] if check.since != "0.1.0" else []
     more += [f"suspected={check.suspected.name}"] if check.suspected else []
+    more += [f"revision={check.revision}"] if check.revision != 1 else []
     words = [f'"{check.code}"', f'"{check.name}"', check.severity.name, *more]
     return f"    Heading({', '.join(words)}),"
 

@@ -79,7 +79,7 @@ def _delays(slept: Iterable[Slept], checks: Mapping[str, Heading]) -> Iterator[F
     check = checks.get("PSA801")
     by_place: dict[Place, list[Slept]] = defaultdict(list)
     for one in slept:
-        if (one.under_mock or one.called_back) and one.place.path:
+        if (one.under_mock or one.called_back) and one.place.path and one.seconds:
             by_place[one.place].append(one)
     for (place, group), identity in zip(by_place.items(), _identities(by_place), strict=True):
         if check is not None:
@@ -136,7 +136,8 @@ def _contacts(contacts: Iterable[Contacted], checks: Mapping[str, Heading]) -> I
             by_what[contact.kind, what].append(contact)
     for (kind, identity), group in by_what.items():
         check = checks.get(_CONTACT_CODES.get(kind, ""))
-        first = min(group, key=lambda contact: (contact.place is None, contact.owner.id))
+        known = [contact for contact in group if contact.owner.kind != "outside"] or group
+        first = min(known, key=lambda contact: (contact.owner.id, contact.place is None))  # the finding's owner
         if check is not None:
             said, fix = _CONTACT_SAID[kind]
             yield _act(
@@ -145,7 +146,7 @@ def _contacts(contacts: Iterable[Contacted], checks: Mapping[str, Heading]) -> I
                 fix=fix,
                 place=first.place or Place(first.owner.path, first.owner.line),
                 written_at=first.written_at,
-                owners=[contact.owner for contact in (first, *group)],
+                owners=[contact.owner for contact in known],
                 identity=identity,
                 detail={},
                 subject=first.what,
@@ -192,6 +193,7 @@ def sleep_of(watched: Watched, duration_s: float) -> Sleep:
             in_threads=in_thread,
         )
         for (place, in_thread), group in by_line.items()
+        if any(one.seconds for one in group)  # else all were cancelled
     ]
     return Sleep(
         total_s=round(watched.slept_s, 3),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import functools
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -11,6 +12,7 @@ from pytest_secaudit.acts import contacts_of, findings_of_acts, sleep_of
 from pytest_secaudit.claims import findings_of_claims
 from pytest_secaudit.conclusion import conclude
 from pytest_secaudit.evidence import join
+from pytest_secaudit.lifetimes import lifetimes_of
 from pytest_secaudit.model import (
     INFO,
     Audit,
@@ -68,6 +70,7 @@ def audit(seen: Seen, settings: Settings, version: str) -> Audit:
     suspected = [one.finding for one in by_lines if one.speaks]
     have_checked = checked(seen.readings, seen.watched, seen.outcomes)
     joined = join(suspected, _seen_in_the_run(seen, settings), seen.watched, seen.outcomes, _failing_path(seen))
+    told = {finding.fingerprint for finding in (*joined.findings, *joined.cleared)}
     judged, used = judge(_acknowledged(joined.findings, seen), placed, settings)
     # What this run has cleared may be confirmed by the next one: its ignore is not in vain.
     used |= judge((one.finding for one in by_lines if one.is_silenced_by_lines), placed, settings)[1]
@@ -80,7 +83,11 @@ def audit(seen: Seen, settings: Settings, version: str) -> Audit:
         run=seen.run,
         evidence=evidence,
         conclusion=conclude(
-            findings, joined.cleared, evidence, _examined(seen.readings), collect_only=seen.run.collect_only
+            findings,
+            joined.cleared,
+            evidence,
+            _examined(seen.readings, seen.watched),
+            collect_only=seen.run.collect_only,
         ),
         gate=gate(findings, settings, seen.run.exit_status, tests_ran=bool(seen.ran)),
         findings=findings,
@@ -88,6 +95,22 @@ def audit(seen: Seen, settings: Settings, version: str) -> Audit:
         sleep=sleep_of(seen.watched, seen.run.duration_s),
         contacts=contacts_of(seen.watched),
         tests_judged_for_checks=have_checked.judged if have_checked is not None else 0,
+        lifetimes=lifetimes_of(findings),
+        bodies=dict(sorted(seen.watched.bodies.items())),
+        settled=tuple(sorted({one.fingerprint for one in suspected} - told)),
+    )
+
+
+def with_findings(result: Audit, findings: Iterable[Finding], settings: Settings) -> Audit:
+    """The result with other verdicts on its findings, and what follows from them."""
+    findings = tuple(findings)
+    examined = {one.digit: one.examined for one in result.conclusion.dimensions}
+    run, evidence = result.run, result.evidence
+    return replace(
+        result,
+        findings=findings,
+        conclusion=conclude(findings, result.cleared, evidence, examined, collect_only=run.collect_only),
+        gate=gate(findings, settings, run.exit_status, tests_ran=bool(evidence.tests_run)),
     )
 
 
@@ -203,11 +226,13 @@ def _finding(hit: StaticHit, settings: Settings) -> Finding:
     )
 
 
-def _examined(readings: Iterable[Reading]) -> Mapping[int, int]:
-    totals: dict[int, int] = {}
+def _examined(readings: Iterable[Reading], watched: Watched) -> Mapping[int, int]:
+    """By dimension: the places that were read, and what was seen to happen: fixtures set up, sleeps, contacts."""
+    totals = Counter(
+        {6: len(watched.fixtures), 7: sum(one.calls for one in watched.slept), 9: len(contacts_of(watched))}
+    )
     for reading in readings:
-        for digit, count in reading.examined:
-            totals[digit] = totals.get(digit, 0) + count
+        totals.update(dict(reading.examined))
     return totals
 
 

@@ -81,6 +81,10 @@ def joined(parts: Iterable[Watched]) -> Watched:
             slept_s=whole.slept_s + part.slept_s,
             slept_in_threads_s=whole.slept_in_threads_s + part.slept_in_threads_s,
             seconds=whole.seconds + part.seconds,
+            costs={
+                name: whole.costs.get(name, 0.0) + part.costs.get(name, 0.0) for name in {**whole.costs, **part.costs}
+            },
+            bodies={**whole.bodies, **part.bodies},
             lines=whole.lines + part.lines,
             simulated=whole.simulated + part.simulated,
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 from pytest_secaudit.lexicon import security_word
 from pytest_secaudit.model import ADVISORY, INFO, Finding, Heading, Owner, Place, Severity
@@ -13,6 +14,17 @@ from pytest_secaudit.watch.record import Claimed
 from pytest_secaudit.watch.weights import Weight, weigh
 
 MAX_NAMED = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """Where one owner left something that shares its lasting subject with what was left elsewhere."""
+
+    place: Place
+    owner: str
+    severity: Severity
+    after_failure: bool
+
 
 #: Parts of a subject that differ from run to run: addresses, uuids, names in the temporary folder.
 _PASSING = re.compile(
@@ -29,8 +41,10 @@ _NUMBERED = frozenset(("PSA601", "PSA603", "PSA604", "PSA606"))
 def findings_of_claims(claims: Sequence[Claimed], checks: Mapping[str, Heading]) -> list[Finding]:
     """The findings that these claims amount to, those of unselected checks left out."""
     grouped: dict[tuple[str, str], list[tuple[Claimed, Weight]]] = defaultdict(list)
-    for claim, weight in weigh(_without_doubles(claims)):
-        code = code_of(claim)
+    claims = _without_doubles(claims)
+    codes = _codes_of(claims)
+    for claim, weight in weigh(claims):
+        code = codes[claim.source, claim.serial]
         if weight is not Weight.SILENT and code in checks:
             grouped[code, lasting(code, claim.subject)].append((claim, weight))
     return [_finding(checks[code], subject, group) for (code, subject), group in grouped.items()]
@@ -48,6 +62,22 @@ def _without_doubles(claims: Iterable[Claimed]) -> list[Claimed]:
         or (claim.area != "namespaces" and (claim.source, claim.owner.id, claim.subject) not in patched)
         or (claim.area == "namespaces" and (claim.source, claim.subject) not in known)
     ]
+
+
+def _codes_of(claims: Iterable[Claimed]) -> dict[tuple[str, int], str]:
+    """The check of each claim, by its process and number: what one owner did to one name is not two hazards.
+
+    A name that it replaced by a stub first, and by something else later, is no patch.
+    """
+    by_name: dict[tuple[str, str, str], list[tuple[tuple[str, int], str]]] = defaultdict(list)
+    for claim in claims:
+        name = claim.source, claim.owner.id, claim.subject
+        by_name[name].append(((claim.source, claim.serial), code_of(claim)))
+    codes: dict[tuple[str, int], str] = {}
+    for found in by_name.values():
+        other = next((code for _, code in found if code != "PSA501"), "PSA501")
+        codes.update((key, other if code == "PSA501" else code) for key, code in found)
+    return codes
 
 
 def code_of(claim: Claimed) -> str:
@@ -71,7 +101,7 @@ def _finding(check: Heading, subject: str, group: Sequence[tuple[Claimed, Weight
     first = _most_telling([claim for claim, _ in group])
     owners = {claim.owner.id: _owner(claim) for claim, _ in group}
     owner = owners[first.owner.id]
-    place = first.site or Place(owner.path, owner.line)
+    place = _place(first)
     victims = tuple(dict.fromkeys(test for claim, _ in group for test in claim.victims))[:MAX_NAMED]
     seen_by = tuple(dict.fromkeys((*victims, *(test for claim, _ in group for test in claim.seen_by))))[:MAX_NAMED]
     after_failure = all(claim.after_failure for claim, _ in group)
@@ -96,13 +126,31 @@ def _finding(check: Heading, subject: str, group: Sequence[tuple[Claimed, Weight
         try_command=_try(owner, victims),
         cause=fingerprint(check.code, owner.id),
         fingerprint=fingerprint(check.code, subject),
-        detail={
+        detail=_places(check, group)
+        | {
             "after_failure": after_failure,
             "area": first.area,
             "later_tests": max(claim.seen for claim, _ in group),
+            "lived": [[claim.source, claim.began, claim.until] for claim, _ in group][:MAX_NAMED],
             "put_back_later": all(claim.paid_by not in ("", "test") for claim, _ in group),
         },
     )
+
+
+def _places(check: Heading, group: Sequence[tuple[Claimed, Weight]]) -> dict[str, object]:
+    """All places, where one lasting subject stands for what was made at several: for `join`, which takes them out."""
+    if len({claim.subject for claim, _ in group}) == 1 or len({_place(claim) for claim, _ in group}) == 1:
+        return {}
+    return {
+        "places": [
+            Left(_place(claim), claim.owner.id, _severity(check, claim, weight), claim.after_failure)
+            for claim, weight in group
+        ]
+    }
+
+
+def _place(claim: Claimed) -> Place:
+    return claim.site or Place(claim.owner.path, claim.owner.line)
 
 
 def _most_telling(claims: Sequence[Claimed]) -> Claimed:

@@ -9,44 +9,48 @@ import argparse
 import datetime
 import os
 import platform
-import sys
 import time
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from pytest_secaudit import __version__
+from pytest_secaudit.adopting import adopted, read_baseline
 from pytest_secaudit.audit import Seen, audit
 from pytest_secaudit.checks import whole
 from pytest_secaudit.collected import relative_to_root
 from pytest_secaudit.conventions import Conventions
 from pytest_secaudit.files import observed
+from pytest_secaudit.files_out import print_text
+from pytest_secaudit.joining import add_commands, run
 from pytest_secaudit.live import Surroundings, scopes_in_effect, settle
 from pytest_secaudit.model import Audit, Check, NotAudited, Run
 from pytest_secaudit.notes import Note
 from pytest_secaudit.noting import notes_in
 from pytest_secaudit.options import read_settings
-from pytest_secaudit.reading import Reading, load
+from pytest_secaudit.reading import Reading, load, text_at
 from pytest_secaudit.redact import clean
-from pytest_secaudit.reports import json as json_report
-from pytest_secaudit.reports import markdown, terminal
+from pytest_secaudit.reports import terminal
+from pytest_secaudit.reports.formats import Extras, render
 from pytest_secaudit.rules import read
-from pytest_secaudit.settings import FAIL_LEVELS, Settings
-from pytest_secaudit.static import surrounds
+from pytest_secaudit.settings import FAIL_LEVELS, REPORT_FORMATS, BadSetting, Settings
+from pytest_secaudit.settling import surrounds
+from pytest_secaudit.testfiles import files_of_tests
 from pytest_secaudit.watch.record import Watched
 
-FORMATS = ("text", "json", "markdown")
-#: Folders that hold no tests of the project.
-_SKIPPED_FOLDERS = frozenset(("__pycache__", "build", "dist", "node_modules", "site-packages", "venv"))
+FORMATS = ("text", *REPORT_FORMATS)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """0: nothing at the gate's level; 1: the gate failed; 2: wrong usage."""
     parser = _parser()
     options = parser.parse_args(arguments)
+    if options.command != "check":
+        return run(options)
     for path in options.paths:
         if not path.exists():
             parser.error(f"there is no file or folder {path}")
@@ -66,10 +70,12 @@ def _parser() -> argparse.ArgumentParser:
     check.add_argument("--select", metavar="CODES", help="checks to use: codes, prefixes or names, by comma")
     check.add_argument("--ignore", metavar="CODES", help="checks to ignore")
     check.add_argument(
-        "--format", choices=FORMATS, default="text", help="text (default), json, or markdown: the review of each file"
+        "--format", choices=FORMATS, default="text", help="text (default), or a report on standard output"
     )
     check.add_argument("--fail-on", choices=FAIL_LEVELS, help="exit 1 if there is a finding at or above this level")
+    check.add_argument("--baseline", metavar="PATH", help="findings that are known and not new")
     check.add_argument("-v", "--verbose", action="count", default=0, help="info findings, all places of a group")
+    add_commands(commands)
     return parser
 
 
@@ -84,6 +90,8 @@ def _pytest_arguments(options: argparse.Namespace) -> list[str]:
         given.append(f"--secaudit-ignore={options.ignore}")
     if options.fail_on:
         given.append(f"--secaudit-fail-on={options.fail_on}")
+    if options.baseline:
+        given.append(f"--secaudit-baseline={options.baseline}")
     return [*given, "--", *(str(path) for path in options.paths)]
 
 
@@ -123,7 +131,16 @@ class _Check:
             reading.path: _notes(config.rootpath / reading.path, reading.path, conventions) for reading in readings
         }
         said = observed(notes, (), result.findings, Watched())
-        _print(replace(result, observations=said), self.options)
+        result = replace(result, observations=said)
+        if settings.baseline is not None:
+            try:
+                old = read_baseline(settings.baseline, config.rootpath, may_be_missing=False)
+            except BadSetting as error:
+                raise pytest.UsageError(str(error)) from None
+            result = adopted(
+                result, settings, old, config.rootpath, partial(text_at, config.rootpath), config.getini("python_files")
+            ).result
+        _print(result, self.options, config.rootpath, settings)
         self.status = 1 if result.gate.failed else 0
         return 0
 
@@ -132,15 +149,9 @@ def _test_files(paths: Iterable[Path], patterns: Sequence[str]) -> Iterator[Path
     """The files given, and below the folders given those that pytest would look at, with every conftest."""
     for path in paths:
         if path.is_dir():
-            yield from sorted(_below(path, (*patterns, "conftest.py")))
+            yield from sorted(files_of_tests(path, (*patterns, "conftest.py")))
         else:
             yield path
-
-
-def _below(folder: Path, patterns: Sequence[str]) -> Iterator[Path]:
-    for where, folders, files in os.walk(folder):
-        folders[:] = [name for name in folders if name not in _SKIPPED_FOLDERS and not name.startswith(".")]
-        yield from (Path(where, name) for name in files if any(Path(name).match(pattern) for pattern in patterns))
 
 
 def _read_all(
@@ -216,15 +227,14 @@ def audited(readings: Sequence[Reading], missing: Sequence[NotAudited], settings
     return audit(seen, settings, __version__)
 
 
-def _print(result: Audit, options: argparse.Namespace) -> None:
-    if options.format == "json":
-        sys.stdout.write(json_report.render(result))
-        return
-    if options.format == "markdown":
-        sys.stdout.write(markdown.render(result, everything=True))
+def _print(result: Audit, options: argparse.Namespace, root: Path, settings: Settings) -> None:
+    if options.format != "text":
+        source_of = partial(text_at, root)
+        extras = Extras(settings.catalogue, source_of, root=settings.report_root, everything=True)
+        print_text(render(options.format, result, extras))
         return
     width = int(os.environ.get("COLUMNS") or 80)
     for line in terminal.summary(result, options.verbose, width):
-        print(line.text)
+        print_text(f"{line.text}\n")
     if result.gate.reason:
-        print(result.gate.reason)
+        print_text(f"{result.gate.reason}\n")

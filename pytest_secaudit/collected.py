@@ -13,9 +13,9 @@ from types import FunctionType, MethodType, ModuleType
 
 import pytest
 
-from pytest_secaudit.live import classes_of, is_module, module_name_of, names_of
 from pytest_secaudit.model import NotAudited
 from pytest_secaudit.redact import clean
+from pytest_secaudit.strangers import bases_of, home_of_class, is_module, names_of
 
 _INSTALLED = frozenset(("site-packages", "dist-packages"))
 
@@ -202,7 +202,7 @@ class Collector:
     def _base_files(self, cls: type) -> tuple[str, ...]:
         known = self._bases.get(id(cls))  # classes of items live as long as the session
         if known is None:
-            names = [module_name_of(base) for base in classes_of(cls)[:-1]]
+            names = [home_of_class(base) for base in bases_of(cls)[:-1]]
             files = (self._module_file(name) for name in dict.fromkeys(names) if name)
             known = self._bases[id(cls)] = tuple(file for file in files if file)
         return known

@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from pytest_secaudit.notes import Note
-from pytest_secaudit.watch.strangers import bases_of, names_of
+from pytest_secaudit.strangers import bases_of, names_of
 
 #: Calls that see to an end, by how a review names them.
 _SEES_TO_THE_END = ("useFixture", "addCleanup", "addAsyncCleanup", "addfinalizer", "enter_context", "enterContext")

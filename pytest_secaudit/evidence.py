@@ -12,8 +12,8 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from pytest_secaudit.claims import lasting
-from pytest_secaudit.model import INFO, Finding, Owner, Severity
+from pytest_secaudit.claims import Left, lasting
+from pytest_secaudit.model import INFO, Finding, Owner, Place, Severity
 from pytest_secaudit.reading import fingerprint
 from pytest_secaudit.watch.record import Watched
 
@@ -88,8 +88,10 @@ def join(
     """
     by_code: defaultdict[str, list[Finding]] = defaultdict(list)
     for finding in seen:
-        by_code[finding.code].append(finding)
+        if not _took_no_time(finding):
+            by_code[finding.code].append(finding)
     reported, cleared, taken = [], [], set()
+    told: defaultdict[str, set[Place]] = defaultdict(set)  # what was confirmed elsewhere than where the finding points
     ran = _Ran(outcomes, watched.fixtures)
     for suspicion in suspected:
         if suspicion.evidence == "cleared":  # by the lines that ran
@@ -97,7 +99,10 @@ def join(
             continue
         codes = _RUN_CODES.get(suspicion.code, (suspicion.code,))
         found = next((f for code in codes for f in by_code[code] if _is_same(suspicion, f)), None)
-        if found is not None:
+        if found is not None and _is_another_place(suspicion, found):
+            reported.append(_confirmed_there(suspicion, found))
+            told[found.fingerprint].add(Place(suspicion.path, suspicion.line))
+        elif found is not None:
             if found.fingerprint not in taken or suspicion.code in ("PSA701", "PSA801"):
                 reported.append(_confirmed(suspicion, found))
             taken.add(found.fingerprint)
@@ -111,7 +116,12 @@ def join(
         for finding in findings
         if finding.fingerprint not in taken and _stands_alone(finding)
     ]
-    return Joined(tuple(reported), tuple(cleared))
+    return Joined(tuple(_without_places(finding, told[finding.fingerprint]) for finding in reported), tuple(cleared))
+
+
+def _took_no_time(finding: Finding) -> bool:
+    """Whether it is a sleep that nobody waited for: the task that slept was cancelled."""
+    return finding.code == "PSA701" and not finding.detail["seconds"]
 
 
 def _stands_alone(finding: Finding) -> bool:
@@ -134,10 +144,50 @@ def _is_same(suspicion: Finding, found: Finding) -> bool:
         return suspicion.path == found.path and f"by {found.detail['function']}," in suspicion.message
     # Of a decorator reading knows the module, the run the test.
     if suspicion.code == "PSA802" or suspicion.subject is None or found.subject is None:
-        return (suspicion.path, suspicion.line) == (found.path, found.line)
+        return Place(suspicion.path, suspicion.line) in (
+            Place(found.path, found.line),
+            *(left.place for left in _places_of(found)),
+        )
     return _is_called(suspicion.subject, found.subject) and any(
         _may_be(owner, suspicion.owner) for owner in found.owners
     )
+
+
+def _places_of(found: Finding) -> Sequence[Left]:
+    """Where the finding's owners left what it stands for: folders that differ in nothing but a made-up name."""
+    places: Sequence[Left] = found.detail.get("places", ())
+    return places
+
+
+def _is_another_place(suspicion: Finding, found: Finding) -> bool:
+    place = Place(suspicion.path, suspicion.line)
+    return place != Place(found.path, found.line) and any(place == left.place for left in _places_of(found))
+
+
+def _confirmed_there(suspicion: Finding, found: Finding) -> Finding:
+    """The suspicion, confirmed at a place that the finding of the run only names among others."""
+    mine = [left for left in _places_of(found) if left.place == Place(suspicion.path, suspicion.line)]
+    ids = {left.owner for left in mine}
+    owners = tuple(owner for owner in found.owners if owner.id in ids)
+    return replace(
+        suspicion,
+        evidence="confirmed",
+        severity=INFO if suspicion.acknowledged else max(left.severity for left in mine),
+        owner=owners[0],
+        owners=owners,
+        written_at=owners[0].written_at,
+        detail={"after_failure": all(left.after_failure for left in mine), "area": found.detail["area"]},
+    )
+
+
+def _without_places(finding: Finding, told: Collection[Place]) -> Finding:
+    """Without the owners of places that are findings of their own."""
+    places = _places_of(finding)
+    if not places:
+        return finding
+    kept = {left.owner for left in places if left.place not in told}
+    detail = {name: value for name, value in finding.detail.items() if name != "places"}
+    return replace(finding, owners=tuple(owner for owner in finding.owners if owner.id in kept), detail=detail)
 
 
 def _may_be(seen: Owner, suspected: Owner) -> bool:
@@ -148,6 +198,8 @@ def _may_be(seen: Owner, suspected: Owner) -> bool:
 
 
 def _is_called(read: str, seen: str) -> bool:
+    if read == "os.environ":  # by a key that only the run knows
+        return seen.startswith("os.environ")
     if read.startswith("fixture:"):  # `db.update(eve=3)` says less than the run knows
         return seen.startswith(read) and seen[len(read) :][:1] in ("", "[", ".")
     several = _ONE_OF.get(read)

@@ -9,6 +9,7 @@ from typing import TypeVar
 from pytest_secaudit.model import FileRun, Finding, Observation
 from pytest_secaudit.notes import Note
 from pytest_secaudit.observing import Ran, observations
+from pytest_secaudit.redact import clean
 from pytest_secaudit.watch.record import Watched
 
 T = TypeVar("T")
@@ -18,7 +19,7 @@ def file_runs(outcomes: Mapping[str, str]) -> tuple[FileRun, ...]:
     """How the tests of each file ended, by path."""
     by_path: defaultdict[str, Counter[str]] = defaultdict(Counter)
     for test, outcome in outcomes.items():
-        by_path[test.partition("::")[0]][outcome] += 1
+        by_path[clean(test.partition("::")[0])][outcome] += 1
     return tuple(
         FileRun(path, found.total(), found["passed"], found["failed"], found["skipped"])
         for path, found in sorted(by_path.items())

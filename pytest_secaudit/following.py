@@ -11,8 +11,8 @@ import pytest
 
 from pytest_secaudit.proofs import WATCHER, interest
 from pytest_secaudit.static import KEY as STATIC
+from pytest_secaudit.strangers import names_of
 from pytest_secaudit.watch.record import LinesRan
-from pytest_secaudit.watch.strangers import names_of
 
 if TYPE_CHECKING:
     from pytest_secaudit.watch.lines import Lines

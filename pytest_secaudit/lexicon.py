@@ -8,6 +8,7 @@ suites it means a database's or an HTTP client's.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 _WORDS = frozenset(
     """
@@ -41,3 +42,27 @@ def security_word(name: str) -> str | None:
         if word in ("key", "keys") and index and found[index - 1] in _KEY_KINDS:
             return f"{found[index - 1]} {word}"
     return None
+
+
+_VERBS = frozenset("assert check enforce ensure has is match require requires validate verify can".split())
+_OBJECTS = frozenset(
+    """
+    access acl auth authenticated authentication authorization authorized cert certificate certificates certs
+    credential credentials csrf hmac hostname jwt login passwd password permission permissions perm perms
+    policies policy privileges rbac role roles secret session signature signatures signed ssl tls token tokens
+    """.split()
+)
+#: Function names that are a check without any other word.
+_ALONE = frozenset(("authenticate", "authorize", "authorise", "login_required"))
+_NAME = re.compile(r"_*[a-z]\w*")
+
+
+@lru_cache(maxsize=1 << 14)
+def is_security_check(name: str) -> bool:
+    """``check_signature``, ``has_permission``, ``authorize``: a function that says yes or no."""
+    if not _NAME.fullmatch(name):
+        return False
+    if name.strip("_") in _ALONE:
+        return True
+    found = words(name)
+    return bool(found) and found[0] in _VERBS and found[-1] in _OBJECTS

@@ -18,6 +18,7 @@ from typing import Any
 from pytest_secaudit.model import Question
 from pytest_secaudit.places import Place, RestoreFact
 from pytest_secaudit.reading import Reading, StaticHit
+from pytest_secaudit.strangers import bases_of, home_of_class, is_class, is_module, names_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,34 +75,6 @@ def answer(question: Question, around: Surroundings) -> bool | None:
 _MISSING = object()
 
 
-def is_module(found: object) -> bool:
-    """Whether it really is a module, also one whose ``__class__`` was swapped."""
-    return issubclass(type(found), types.ModuleType)
-
-
-def is_class(found: object) -> bool:
-    """Whether it really is a class, of whatever metaclass."""
-    return issubclass(type(found), type)
-
-
-def names_of(module: object) -> Mapping[str, object]:
-    """The namespace of a module; nothing for what is no module."""
-    found: Mapping[str, object] = vars(types.ModuleType)["__dict__"].__get__(module) if is_module(module) else {}
-    return found
-
-
-def classes_of(cls: type) -> tuple[type, ...]:
-    """The class and its bases in their order of resolution, whatever its metaclass does."""
-    found: tuple[type, ...] = type.__dict__["__mro__"].__get__(cls)
-    return found
-
-
-def module_name_of(cls: type) -> str | None:
-    """The name of the module that a class says it is from."""
-    found = type.__dict__["__module__"].__get__(cls)
-    return found if type(found) is str else None
-
-
 def _global(module: types.ModuleType, name: str) -> object:
     return names_of(module).get(name, _MISSING)
 
@@ -112,18 +85,13 @@ def _class(module: types.ModuleType | None, qualname: str) -> type | None:
     first, *rest = qualname.split(".")
     found = _global(module, first)
     for name in rest:
-        found = _own_names(found).get(name) if is_class(found) else None  # type: ignore[arg-type]
-    return found if is_class(found) else None  # type: ignore[return-value]
-
-
-def _own_names(cls: type) -> Mapping[str, object]:
-    found: Mapping[str, object] = type.__dict__["__dict__"].__get__(cls)
-    return found
+        found = names_of(found).get(name) if is_class(found) else None
+    return found if is_class(found) else None
 
 
 def _raw_attribute(cls: type, name: str) -> object:
-    for base in classes_of(cls):
-        namespace = _own_names(base)
+    for base in bases_of(cls):
+        namespace = names_of(base)
         if name in namespace:
             return namespace[name]
     return _MISSING
@@ -134,7 +102,7 @@ def _attribute(found: object, name: str) -> object:
     if is_module(found):
         return names_of(found).get(name, _MISSING)
     if is_class(found):
-        return _raw_attribute(found, name)  # type: ignore[arg-type]
+        return _raw_attribute(found, name)
     names: Any = _raw_attribute(type(found), "__dict__")
     own = names.__get__(found) if type(names) in (types.GetSetDescriptorType, types.MemberDescriptorType) else {}
     value: Any = dict.get(own, name, _MISSING)
@@ -221,8 +189,8 @@ def _restored_around(
 
 def _bases(cls: type | None) -> set[tuple[str, str]]:
     """Last part of the module name and qualified name of each class of the MRO."""
-    mro = classes_of(cls) if cls is not None else ()
-    return {((module_name_of(base) or "").rpartition(".")[2], base.__qualname__) for base in mro}
+    mro = bases_of(cls) if cls is not None else ()
+    return {(home_of_class(base).rpartition(".")[2], base.__qualname__) for base in mro}
 
 
 def _module_name(path: str) -> str:
@@ -256,7 +224,7 @@ def _definers(name: str, loaded: int) -> frozenset[int]:
 
 def _defines(module: object, name: str) -> bool:
     names = names_of(module)
-    return name in names or any(is_class(value) and name in _own_names(value) for value in list(names.values()))  # type: ignore[arg-type]
+    return name in names or any(is_class(value) and name in names_of(value) for value in list(names.values()))
 
 
 def _compares_oddly(around: Surroundings, name: str, path: str) -> bool | None:
@@ -269,7 +237,7 @@ def _compares_oddly(around: Surroundings, name: str, path: str) -> bool | None:
         return None
     own = _raw_attribute(type(found), "__eq__")
     plain = ("builtins", "collections", "datetime", "decimal")
-    return own is not object.__eq__ and module_name_of(type(found)) not in plain
+    return own is not object.__eq__ and home_of_class(type(found)) not in plain
 
 
 #: What decides how a test method of a unittest class is called.
@@ -337,7 +305,7 @@ def _already_equal(around: Surroundings, target: str, literal: str) -> bool | No
 def _is_oslo_config(around: Surroundings, target: str) -> bool | None:
     """Whether it is a configuration of oslo.config or a group of one, which fixtures of other files reset."""
     for found in _on_the_way(around, target):
-        if any((module_name_of(cls) or "").startswith("oslo_config.") for cls in classes_of(type(found))):
+        if any(home_of_class(cls).startswith("oslo_config.") for cls in bases_of(type(found))):
             return True
     return False
 

@@ -72,7 +72,8 @@ class Proof:
     """The lines of the file that decide a suspicion, once it is known whether they ran.
 
     Attributes:
-        kind: ``never-ran``: confirmed by a test that passed while none of ``lines`` ran, cleared if one did;
+        kind: ``never-ran``: confirmed by a test that passed while none of ``lines`` ran, cleared if one did, not reached
+            if there are lines ``at`` which it must have come past, and none of them ran;
             ``ran``: confirmed if one of ``lines`` ran in a test that passed;
             ``returned``: confirmed if one of ``at`` ran in a test that passed and ``lines`` never did, which clear it;
             ``swallowed``: confirmed if a failure that one of ``lines`` raised was caught at ``at``, cleared if ``lines``
@@ -153,6 +154,7 @@ class Heading:
         cwe: the weakness in the Common Weakness Enumeration that the hazard is nearest to.
         since: the first version that has the check.
         suspected: the level of a finding by reading alone, where it is lower than what a run confirms.
+        revision: one more each time that it finds what it did not find before: a baseline does not know of that.
     """
 
     code: str
@@ -161,6 +163,7 @@ class Heading:
     cwe: int | None = field(default=None, kw_only=True)
     since: str = field(default="0.1.0", kw_only=True)
     suspected: Severity | None = field(default=None, kw_only=True)
+    revision: int = field(default=1, kw_only=True)
 
     @property
     def dimension(self) -> int:
@@ -275,6 +278,25 @@ class Gate:
 
 
 @dataclass(frozen=True, slots=True)
+class BaselineUse:
+    """The baseline of this run.
+
+    Attributes:
+        path: of the file, as the user named it.
+        entries: how many it has, after it was written if it was.
+        stale: what it has and no longer happens, in words.
+        is_written: this run wrote it.
+        is_first: and there was none before.
+    """
+
+    path: str
+    entries: int
+    stale: tuple[str, ...] = ()
+    is_written: bool = False
+    is_first: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class DimensionCount:
     """How much of one dimension was examined, and what was found there."""
 
@@ -289,7 +311,11 @@ class DimensionCount:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """How the tests were run. Durations are seconds."""
+    """How the tests were run. Durations are seconds.
+
+    Attributes:
+        dearest: the part of the audit that took most of its time.
+    """
 
     python: str
     pytest: str
@@ -301,6 +327,7 @@ class Run:
     complete: bool
     exit_status: int
     collect_only: bool
+    dearest: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -360,6 +387,23 @@ class Contact:
 
 
 @dataclass(frozen=True, slots=True)
+class Lifetime:
+    """How long a change that a finding is about was in force, counted in the test bodies of one process.
+
+    Attributes:
+        fingerprint: of the finding.
+        process: the worker (``gw0``), or an empty string.
+        began: how many test bodies had begun when it was left behind.
+        until: how many had begun when somebody put it back; None where it stayed.
+    """
+
+    fingerprint: str
+    process: str
+    began: int
+    until: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Observation:
     """One sentence of a review: what can be said of a file in one dimension, and on what ground.
 
@@ -396,6 +440,11 @@ class Audit:
     Attributes:
         tests_judged_for_checks: how many passed tests are known to have checked something or nothing; those of
             ``evidence.tests_with_a_check`` are among them.
+        lifetimes: of what was left behind, in the order in which it was.
+        bodies: by process, how many test bodies ran there.
+        baseline: the one that was used or written, if any.
+        settled: the fingerprints of suspicions that what was seen stands for.
+        also_cleared: those of cleared suspicions of which a report that was read told no more.
     """
 
     version: str
@@ -410,6 +459,16 @@ class Audit:
     observations: tuple[Observation, ...] = ()
     files: tuple[FileRun, ...] = ()
     tests_judged_for_checks: int = 0
+    lifetimes: tuple[Lifetime, ...] = ()
+    bodies: Mapping[str, int] = field(default_factory=dict)
+    baseline: BaselineUse | None = None
+    settled: tuple[str, ...] = ()
+    also_cleared: tuple[str, ...] = ()
+
+    @property
+    def cleared_fingerprints(self) -> tuple[str, ...]:
+        """Of all suspicions that the run cleared."""
+        return tuple(sorted({*self.also_cleared, *(finding.fingerprint for finding in self.cleared)}))
 
     def having(self, status: Status) -> tuple[Finding, ...]:
         """The findings of one status, worst first."""

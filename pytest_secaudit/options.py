@@ -10,6 +10,7 @@ import pytest
 
 from pytest_secaudit.checks.headings import HEADINGS
 from pytest_secaudit.settings import (
+    DEFAULT_BASELINE,
     BadSetting,
     ReportTarget,
     Settings,
@@ -20,6 +21,7 @@ from pytest_secaudit.settings import (
     parse_level,
     parse_per_file_ignore,
     parse_report,
+    parse_report_root,
     parse_seconds,
     parse_watch_skip,
     selected,
@@ -67,6 +69,11 @@ def _settings(config: pytest.Config) -> Settings:
         reports=_reports(config),
         suppress=not option.secaudit_no_suppress,
         catalogue=HEADINGS,
+        baseline=_baseline(config),
+        write_baseline=option.secaudit_write_baseline,
+        fail_on_new_checks=_flag(config, "secaudit_fail_on_new_checks"),
+        report_root=parse_report_root("secaudit_report_root", _text(config, "secaudit_report_root")),
+        junit=_flag(config, "secaudit_junit"),
     )
 
 
@@ -103,6 +110,38 @@ def _text(config: pytest.Config, name: str) -> str:
     return str(config.getini(name) or "").strip()
 
 
+def _flag(config: pytest.Config, name: str) -> bool:
+    try:
+        return bool(config.getini(name))
+    except (TypeError, ValueError) as error:  # pytest before 9.2 lets these through
+        raise BadSetting(name, str(error), "accepted: true, false") from None
+
+
+def _baseline(config: pytest.Config) -> Path | None:
+    """The file of the baseline: the option's, relative to where pytest was called, or the setting's."""
+    given, named = config.option.secaudit_baseline, _text(config, "secaudit_baseline")
+    writes = config.option.secaudit_write_baseline
+    if writes and config.option.secaudit_no_suppress:
+        raise BadSetting("--secaudit-write-baseline", "--secaudit-no-suppress", "not both: what is ignored is not new")
+    if given is not None:
+        setting, value, path = "--secaudit-baseline", given, config.invocation_params.dir / Path(given).expanduser()
+    elif named:
+        setting, value, path = "secaudit_baseline", named, _folder_of_settings(config) / Path(named).expanduser()
+    elif writes:
+        setting, value, path = "--secaudit-write-baseline", DEFAULT_BASELINE, config.rootpath / DEFAULT_BASELINE
+    else:
+        return None
+    if path.is_dir():
+        raise BadSetting(setting, value, "it is a folder; accepted: the path of a file")
+    if writes and not hasattr(config, "workerinput"):
+        _check_writable(setting, value, path)
+    return path
+
+
+def _folder_of_settings(config: pytest.Config) -> Path:
+    return config.inipath.parent if config.inipath else config.rootpath
+
+
 # --- reports
 
 
@@ -111,23 +150,22 @@ def _reports(config: pytest.Config) -> tuple[ReportTarget, ...]:
     setting, values, folder = "--secaudit-report", given, config.invocation_params.dir
     if not given:
         setting, values = "secaudit_report", _lines(config, "secaudit_report")
-        folder = config.inipath.parent if config.inipath else config.rootpath
+        folder = _folder_of_settings(config)
     targets = tuple(parse_report(setting, value, folder) for value in values)
     if not hasattr(config, "workerinput"):  # a worker writes no report
         for value, target in zip(values, targets, strict=True):
-            _check_writable(setting, value, target)
+            if target.path is not None:
+                _check_writable(setting, value, target.path)
     return targets
 
 
-def _check_writable(setting: str, value: str, target: ReportTarget) -> None:
+def _check_writable(setting: str, value: str, path: Path) -> None:
     """Find out now, not after an hour of tests; missing folders are made."""
-    if target.path is None:
-        return
     try:
-        target.path.parent.mkdir(parents=True, exist_ok=True)
-        if target.path.is_dir():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.is_dir():
             raise IsADirectoryError(21, "it is a folder")
-        _try_to_write(target.path)
+        _try_to_write(path)
     except OSError as error:
         why = error.strerror or str(error)
         raise BadSetting(setting, value, f"it cannot be written: {why}") from None

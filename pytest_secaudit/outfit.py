@@ -13,7 +13,7 @@ import pytest
 from pytest_secaudit.collected import Collector
 from pytest_secaudit.focus import Focus
 from pytest_secaudit.following import WATCHER, Following
-from pytest_secaudit.reading import decode, load
+from pytest_secaudit.reading import text_at
 from pytest_secaudit.redact import clean
 from pytest_secaudit.stage import Casting
 from pytest_secaudit.testside import TestSide
@@ -118,7 +118,7 @@ def _begin(config: pytest.Config) -> Outfit | None:
     clock = Clock(taps, stack, engine.who)
     contact = Contact(taps, stack, engine.who, exact=facts.exact)
     engine.follow_threads()
-    engine.source_of = functools.lru_cache(maxsize=16)(functools.partial(_text, config.rootpath))
+    engine.source_of = functools.lru_cache(maxsize=16)(functools.partial(text_at, config.rootpath))
     stack.who = engine.who
     outputs = Outputs(taps, stack, engine.who)
     loads = Loads(taps, stack, engine.who, test_side.is_own)
@@ -150,10 +150,6 @@ def _ignored(config: pytest.Config) -> Callable[[str], bool]:
         return "pytest-of-" in path.removeprefix(root) or path.startswith(ignored)
 
     return is_ignored
-
-
-def _text(root: Path, path: str) -> str:
-    return decode(load(root / path)) if path else ""
 
 
 def end(config: pytest.Config) -> None:

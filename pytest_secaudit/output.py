@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
-from pathlib import Path
 
 import pytest
 
@@ -50,18 +48,3 @@ def print_summary(
                 reporter.write_line(line.text, **({line.markup: True} if line.markup else {}))
     for text in last:
         reporter.write_line(text, red=True)
-
-
-def write_atomically(path: Path, text: str) -> None:
-    """Replace the file in one step, so that no reader ever sees half of it.
-
-    Raises:
-        OSError: when it cannot be written; the old file is then as it was.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    scratch = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        scratch.write_text(text, encoding="utf-8", newline="\n")
-        scratch.replace(path)
-    finally:
-        scratch.unlink(missing_ok=True)

@@ -20,72 +20,77 @@ _NEED_THE_AUDIT = {
     "secaudit_fail_on": "--secaudit-fail-on",
     "secaudit_report": "--secaudit-report",
     "secaudit_depth": "--secaudit-depth",
+    "secaudit_write_baseline": "--secaudit-write-baseline",
 }
+
+
+#: Options of one value: their name after ``--secaudit-``, what stands for the value, and the help.
+_VALUES = (
+    ("depth", "LEVEL", "how closely to watch the tests run: static (not at all), process, deep (default), exact"),
+    ("fail-on", "LEVEL", "exit 1 if there is a new finding at or above LEVEL: none (default), defect, advisory, info"),
+    ("baseline", "PATH", "findings that are known and not new"),
+    ("explain", "CODE", "print the page of one check (code or name) and exit"),
+)
+#: Options that may be given several times.
+_LISTS = (
+    ("select", "CODES", "checks to use instead of the default set: codes, prefixes (PSA7) or names, by comma"),
+    ("ignore", "CODES", "checks to ignore"),
+    (
+        "report",
+        "FORMAT[:PATH]",
+        "write a report: json, sarif, html, gitlab, github, markdown; the last two may be printed",
+    ),
+)
+_FLAGS = (
+    ("no-suppress", "show what comments, markers, settings and baseline hide"),
+    ("write-baseline", "write what is found now to the baseline; a partial run only adds to it"),
+    ("list", "list all checks and exit"),
+)
+#: Ini keys of one value or none (``string``), of lines, and those that are true or false.
+_INI_TEXTS = (
+    ("fail_on", "none, defect, advisory or info"),
+    ("depth", "static, process, deep or exact"),
+    ("budget", "per cent of run time that depth deep may add"),
+    ("max_sleep", "seconds that the whole run may really sleep (PSA704)"),
+    ("baseline", "file of findings that are known and not new"),
+    ("report_root", "folder of the rootdir within the repository, for reports that must know it"),
+)
+_INI_LINES = (
+    ("select", "checks to use instead of the default set"),
+    ("ignore", "checks to ignore"),
+    ("per_file_ignores", "lines `glob: CODES`"),
+    ("expected", "lines `CODE subject-glob [owner-glob]  reason`: what is meant"),
+    ("watch_skip", "what not to watch, by name"),
+    ("report", "reports to write: lines FORMAT[:PATH]"),
+)
+_INI_FLAGS = (
+    ("fail_on_new_checks", "let findings of checks that the baseline was written without fail the run"),
+    ("junit", "findings as properties of the test cases in pytest's JUnit file"),
+)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("secaudit", "test-suite audit (pytest-secaudit)")
-    group.addoption(
-        "--secaudit", action="store_true", default=None, dest="secaudit", help="audit the collected tests in this run"
-    )
-    group.addoption("--no-secaudit", action="store_false", dest="secaudit", help="do not audit, whatever the ini says")
-    for option, metavar, text in (
-        ("select", "CODES", "checks to use instead of the default set: codes, prefixes (PSA7) or names, by comma"),
-        ("ignore", "CODES", "checks to ignore"),
-        ("report", "FORMAT[:PATH]", "write a report: json:PATH, markdown:PATH; markdown alone is printed"),
-    ):
-        group.addoption(
-            f"--secaudit-{option}", action="append", default=None, dest=f"secaudit_{option}", metavar=metavar, help=text
-        )
-    group.addoption(
-        "--secaudit-depth",
-        default=None,
-        dest="secaudit_depth",
-        metavar="LEVEL",
-        help="how closely to watch the tests run: static (not at all), process, deep (default), exact",
-    )
-    group.addoption(
-        "--secaudit-fail-on",
-        default=None,
-        dest="secaudit_fail_on",
-        metavar="LEVEL",
-        help="exit 1 if there is a new finding at or above LEVEL: none (default), defect, advisory, info",
-    )
-    group.addoption(
-        "--secaudit-no-suppress",
-        action="store_true",
-        default=False,
-        dest="secaudit_no_suppress",
-        help="show what comments, markers and settings hide",
-    )
-    group.addoption(
-        "--secaudit-explain",
-        default=None,
-        dest="secaudit_explain",
-        metavar="CODE",
-        help="print the page of one check (code or name) and exit",
-    )
-    group.addoption(
-        "--secaudit-list", action="store_true", default=False, dest="secaudit_list", help="list all checks and exit"
-    )
+    add = group.addoption
+    add("--secaudit", action="store_true", default=None, dest="secaudit", help="audit the collected tests in this run")
+    add("--no-secaudit", action="store_false", dest="secaudit", help="do not audit, whatever the ini says")
+    for name, metavar, text in _LISTS:
+        add(f"--secaudit-{name}", action="append", default=None, dest=_dest(name), metavar=metavar, help=text)
+    for name, metavar, text in _VALUES:
+        add(f"--secaudit-{name}", default=None, dest=_dest(name), metavar=metavar, help=text)
+    for name, text in _FLAGS:
+        add(f"--secaudit-{name}", action="store_true", default=False, dest=_dest(name), help=text)
     parser.addini("secaudit", "audit every run", type="bool", default=False)
-    parser.addini("secaudit_select", "checks to use instead of the default set", type="linelist", default=[])
-    parser.addini("secaudit_ignore", "checks to ignore", type="linelist", default=[])
-    parser.addini("secaudit_per_file_ignores", "lines `glob: CODES`", type="linelist", default=[])
-    parser.addini(
-        "secaudit_expected",
-        "lines `CODE subject-glob [owner-glob]  reason`: what is meant",
-        type="linelist",
-        default=[],
-    )
-    parser.addini("secaudit_fail_on", "none, defect, advisory or info", type="string", default="")
-    parser.addini("secaudit_depth", "static, process, deep or exact", type="string", default="")
-    parser.addini("secaudit_budget", "per cent of run time that depth deep may add", type="string", default="")
-    parser.addini("secaudit_watch_skip", "what not to watch, by name", type="linelist", default=[])
-    parser.addini(
-        "secaudit_max_sleep", "seconds that the whole run may really sleep (PSA704)", type="string", default=""
-    )
-    parser.addini("secaudit_report", "reports to write: lines FORMAT[:PATH]", type="linelist", default=[])
+    for name, text in _INI_TEXTS:
+        parser.addini(f"secaudit_{name}", text, type="string", default="")
+    for name, text in _INI_LINES:
+        parser.addini(f"secaudit_{name}", text, type="linelist", default=[])
+    for name, text in _INI_FLAGS:
+        parser.addini(f"secaudit_{name}", text, type="bool", default=False)
+
+
+def _dest(option: str) -> str:
+    return f"secaudit_{option.replace('-', '_')}"
 
 
 @pytest.hookimpl(tryfirst=True)

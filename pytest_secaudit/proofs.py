@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from pytest_secaudit.model import Evidence, Owner, Proof
-from pytest_secaudit.reading import Armed, Guard, Reading, StaticHit, TestFact
+from pytest_secaudit.reading import Armed, Reading, StaticHit, TestFact
 from pytest_secaudit.redact import clean
 from pytest_secaudit.watch.record import Interest, LinesRan, Watched
 
@@ -110,9 +110,8 @@ class _Seen:
             return "confirmed" if not runs.in_passed.isdisjoint(proof.lines) else "not-reached"
         if ran:
             return "cleared"
-        if proof.kind == "returned" and runs.in_passed.isdisjoint(proof.at):
-            return "not-reached"
-        return "confirmed"
+        is_placed = proof.at or proof.kind == "returned"  # then what was never entered proves nothing
+        return "not-reached" if is_placed and runs.in_passed.isdisjoint(proof.at) else "confirmed"
 
 
 # --- tests that checked something
@@ -210,32 +209,3 @@ def _has_checked(function: str, facts: _Facts, records: Sequence[LinesRan] | Non
 
 
 # --- guards
-
-
-def lines_that_ran(watched: Watched) -> dict[str, frozenset[int]]:
-    """Path -> the lines of interest that ran in any test, whatever became of it."""
-    found: defaultdict[str, set[int]] = defaultdict(set)
-    for record in watched.lines:
-        found[record.path].update(record.lines)
-    return {path: frozenset(lines) for path, lines in sorted(found.items())}
-
-
-@dataclass(frozen=True, slots=True)
-class GuardSeen:
-    """A guard that this run had the chance to reach, and whether it did."""
-
-    guard: Guard
-    ran: bool
-
-
-def guards_seen(reading: Reading, watched: Watched) -> tuple[GuardSeen, ...]:
-    """The guards of a file whose test was started, and those that ran; of the others this run knows nothing."""
-    if watched.watchers.get(WATCHER) != "on":
-        return ()
-    mine = [record for record in watched.lines if record.path == reading.path]
-    started = {function for record in mine for function in record.functions if record.whole}
-    lines = {line for record in mine for line in record.lines}
-    seen = [
-        GuardSeen(guard, ran=not lines.isdisjoint(range(guard.line, guard.end_line + 1))) for guard in reading.guards
-    ]
-    return tuple(one for one in seen if one.ran or one.guard.owner in started)

@@ -175,6 +175,18 @@ def load(path: str | os.PathLike[str]) -> bytes:
         return file.read(MAX_BYTES + 1)
 
 
+def text_at(root: str | os.PathLike[str], path: str) -> str:
+    """The text of a file by its path in a report.
+
+    Raises:
+        OSError, ValueError: when it cannot be read.
+    """
+    try:
+        return decode(load(os.path.join(root, path))) if path else ""
+    except SyntaxError as error:  # of the coding line
+        raise ValueError(str(error)) from None
+
+
 def decode(data: bytes) -> str:
     """Source bytes as text, by byte order mark and coding line (PEP 263).
 

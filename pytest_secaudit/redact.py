@@ -7,7 +7,9 @@ little, and an excerpt may have cut a token short.
 
 from __future__ import annotations
 
+import functools
 import re
+from collections.abc import Callable
 
 from pytest_secaudit.secrets_formats import FORMATS, may_hold_token
 
@@ -15,29 +17,36 @@ _NAMES = "pass(?:word|wd|phrase|code)?|pwd|secret|token|(?:api|access|private|se
 #: An excerpt ends like this where it was cut.
 _CUT = r"(?=\.\.\.|…)"
 
-_TOKEN = re.compile(
-    "(?<![A-Za-z0-9])(?:{})".format(
-        "|".join(f"{item.start}(?:{item.rest}[{item.alphabet}]*|[{item.alphabet}]*{_CUT})" for item in FORMATS)
-    )
-)
+
+def _pattern(text: str, flags: int = 0) -> Callable[[], re.Pattern[str]]:
+    """Compiled at the first text that needs it: a run that finds nothing needs hardly any."""
+    return functools.cache(functools.partial(re.compile, text, flags))
+
+
+@functools.cache
+def _token() -> re.Pattern[str]:
+    wholes = (f"{item.start}(?:{item.rest}[{item.alphabet}]*|[{item.alphabet}]*{_CUT})" for item in FORMATS)
+    return re.compile(f"(?<![A-Za-z0-9])(?:{'|'.join(wholes)})")
+
+
 #: ``://user:password@``: the last ``@`` before a slash or space counts; a cut one has no ``@`` any more.
-_URL_PASSWORD = re.compile(rf"(?<=://)([^\s/:@]*):(?:[^\s/]{{3,}}@|(?!\d*(?:\.\.\.|…)|[{{<])[^\s/@]+{_CUT})")
+_URL_PASSWORD = _pattern(rf"(?<=://)([^\s/:@]*):(?:[^\s/]{{3,}}@|(?!\d*(?:\.\.\.|…)|[{{<])[^\s/@]+{_CUT})")
 #: A token in the place of a user name: ``https://3f2a...@sentry.example``.
-_URL_USER = re.compile(r"(?<=://)(?=[^\s/:@]*\d)(?=[^\s/:@]*[A-Za-z])([^\s/:@<]{4})[^\s/:@<]{12,}(?=[:@])")
-_JWT = re.compile(r"(?<![A-Za-z0-9])(eyJ[A-Za-z0-9_-])[A-Za-z0-9_-]{7,}(?:\.[A-Za-z0-9_-]*){1,2}")
+_URL_USER = _pattern(r"(?<=://)(?=[^\s/:@]*\d)(?=[^\s/:@]*[A-Za-z])([^\s/:@<]{4})[^\s/:@<]{12,}(?=[:@])")
+_JWT = _pattern(r"(?<![A-Za-z0-9])(eyJ[A-Za-z0-9_-])[A-Za-z0-9_-]{7,}(?:\.[A-Za-z0-9_-]*){1,2}")
 #: The older keys of OpenAI and of those who copied its form have nothing fixed but this.
-_SK = re.compile(r"(?<![A-Za-z0-9])(sk-)(?=[\w-]*\d)[\w-]{12,}")
-_PRIVATE_KEY = re.compile(r"(?<=PRIVATE KEY-----).+?(?=-----END|$)", re.DOTALL)
-_AUTHORIZATION = re.compile(r"\b((?:Bearer|Basic|Digest) )(?=[^\s'\"]*\d)[A-Za-z0-9+/=._~-]{12,}", re.IGNORECASE)
+_SK = _pattern(r"(?<![A-Za-z0-9])(sk-)(?=[\w-]*\d)[\w-]{12,}")
+_PRIVATE_KEY = _pattern(r"(?<=PRIVATE KEY-----).+?(?=-----END|$)", re.DOTALL)
+_AUTHORIZATION = _pattern(r"\b((?:Bearer|Basic|Digest) )(?=[^\s'\"]*\d)[A-Za-z0-9+/=._~-]{12,}", re.IGNORECASE)
 #: ``--password hunter2``, ``--token=...``, ``'--api-key', '...'``.
-_ARGUMENT = re.compile(
+_ARGUMENT = _pattern(
     rf"(?<![\w-])(--?(?:[\w-]+-)?(?:{_NAMES})(?:=|['\"]?,? +)['\"]?)(?![-<])[^\s'\",)\]]+", re.IGNORECASE
 )
 #: ``password='hunter2'``, ``"token": "..."``, ``API_KEY=...`` of a program's environment.
-_ASSIGNED = re.compile(
+_ASSIGNED = _pattern(
     rf"((?:{_NAMES})['\"]?\s?[=:]\s?[bBrR]{{0,2}}(?P<q>['\"]))(?!<redacted>)(?:(?!(?P=q)).){{3,}}", re.IGNORECASE
 )
-_ENVIRONMENT = re.compile(
+_ENVIRONMENT = _pattern(
     r"\b((?:[A-Z][A-Z0-9]*_)*(?:PASSWORD|PASSWD|SECRET|TOKEN|KEY)(?:_[A-Z]+)*=)(?![=<])[^\s'\",)\]]{3,}"
 )
 
@@ -46,7 +55,7 @@ _CONTROL = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2
 
 
 #: What must stand in a text for the pattern to be worth trying; the pattern; what it leaves.
-_STEPS: tuple[tuple[str, re.Pattern[str], str], ...] = (
+_STEPS: tuple[tuple[str, Callable[[], re.Pattern[str]], str], ...] = (
     ("://", _URL_PASSWORD, r"\1:<redacted>@"),
     ("://", _URL_USER, r"\1<redacted>"),
     ("PRIVATE KEY-----", _PRIVATE_KEY, "<redacted>"),
@@ -66,8 +75,8 @@ def clean(text: str) -> str:
     Of a token its first four characters stay, so that its owner can recognise it; of a password none.
     """
     if may_hold_token(text):
-        text = _TOKEN.sub(lambda match: f"{match[0][:4]}<redacted>", text)
+        text = _token().sub(lambda match: f"{match[0][:4]}<redacted>", text)
     for needed, pattern, left in _STEPS:
         if needed in text:
-            text = pattern.sub(left, text)
+            text = pattern().sub(left, text)
     return _CONTROL.sub(lambda match: ascii(match[0])[1:-1], text)

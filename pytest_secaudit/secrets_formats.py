@@ -6,6 +6,7 @@ tokens, and how the rest looks, as the providers' documentation and public secre
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -87,8 +88,6 @@ FORMATS = (
     _format("Vault token", "hvs. hvb.", f"[{_URLSAFE}]{{24,}}", _URLSAFE),
 )
 
-_WHOLE = tuple((re.compile(f"{item.start}{item.rest}"), item.what) for item in FORMATS)
-
 
 def _any_of(texts: Iterable[str]) -> str:
     """A regular expression for any of the texts: one branch per first character, each with plain text in front.
@@ -116,11 +115,17 @@ def tokens(text: str) -> Iterator[tuple[str, str]]:
         at = start.start()
         if at and text[at - 1].isalnum():
             continue  # inside a longer word
-        for pattern, what in _WHOLE:
+        for pattern, what in _whole():
             match = pattern.match(text, at)
             if match:
                 yield match[0], what
                 break
+
+
+@functools.cache
+def _whole() -> tuple[tuple[re.Pattern[str], str], ...]:
+    """Compiled at the first beginning of a token: most runs see none."""
+    return tuple((re.compile(f"{item.start}{item.rest}"), item.what) for item in FORMATS)
 
 
 _MADE_UP_WORD = re.compile(

@@ -10,10 +10,11 @@ import datetime
 import os
 import platform
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -25,18 +26,22 @@ from pytest_secaudit.carrying import CARRIER, Cargo, joined, unpack
 from pytest_secaudit.collected import Collector, relative_to_root
 from pytest_secaudit.conclusion import plural
 from pytest_secaudit.conventions import Conventions
+from pytest_secaudit.files_out import print_text, write_atomically
 from pytest_secaudit.model import Audit, NotAudited, Run
 from pytest_secaudit.no_gc import no_gc
 from pytest_secaudit.notes import Note
 from pytest_secaudit.options import read_settings
 from pytest_secaudit.outfit import FAILED, KEY, Outfit, begin, end
-from pytest_secaudit.output import print_summary, say_in_the_final_line, write_atomically
+from pytest_secaudit.output import print_summary, say_in_the_final_line
 from pytest_secaudit.reader import Reader
-from pytest_secaudit.reading import load
+from pytest_secaudit.reading import load, text_at
 from pytest_secaudit.redact import clean
-from pytest_secaudit.settings import Settings
+from pytest_secaudit.settings import BadSetting, Settings
 from pytest_secaudit.static import StaticHalf
 from pytest_secaudit.worker import WorkerAudit, worker_id
+
+if TYPE_CHECKING:
+    from pytest_secaudit.baseline import Baseline
 
 # Tests freeze and fake the clock; ours must go on.
 _clock = time.perf_counter
@@ -66,12 +71,24 @@ def install(config: pytest.Config) -> None:
         time_limit=_limits_every_test(config),
         note=_noter(collector, conventions) if settings.reports else None,
     )
+    known = None if worker else _baseline(config, settings)
     outfit = _watch(config, settings, worker)
-    part = WorkerAudit(config, static, outfit) if worker else MainAudit(config, settings, static, outfit)
+    part = WorkerAudit(config, static, outfit) if worker else MainAudit(config, settings, static, outfit, known)
     if FAILED in config.stash:
         part.troubles.append(("the watch", config.stash[FAILED]))
     config.pluginmanager.register(part, "secaudit-session")
     config.add_cleanup(cache.save)
+
+
+def _baseline(config: pytest.Config, settings: Settings) -> Baseline | None:
+    if settings.baseline is None:
+        return None
+    from pytest_secaudit.adopting import read_baseline
+
+    try:
+        return read_baseline(settings.baseline, config.rootpath, may_be_missing=settings.write_baseline)
+    except BadSetting as error:
+        raise pytest.UsageError(str(error)) from None
 
 
 def _noter(
@@ -126,8 +143,16 @@ def _cache_folder(config: pytest.Config) -> Path | None:
 class MainAudit:
     """The single process, or the controller of pytest-xdist: gathers, judges and reports."""
 
-    def __init__(self, config: pytest.Config, settings: Settings, static: StaticHalf, outfit: Outfit | None) -> None:
+    def __init__(
+        self,
+        config: pytest.Config,
+        settings: Settings,
+        static: StaticHalf,
+        outfit: Outfit | None,
+        known: Baseline | None = None,
+    ) -> None:
         self.config = config
+        self.known = known
         self.settings = settings
         self.static = static
         self.outfit = outfit
@@ -234,26 +259,46 @@ class MainAudit:
     @careful
     def _judge(self, session: pytest.Session) -> None:
         status = int(session.exitstatus)
-        result = self._with_observations(audit(seen := self._seen(status), self.settings, __version__), seen)
+        seen = self._seen(status)
+        result = self._adopted(self._with_observations(audit(seen, self.settings, __version__), seen))
         say_in_the_final_line(result, self.config)
         if result.gate.failed and status == 0:
             session.exitstatus = status = 1
         self.result = with_exit_status(result, status)
         self._write_reports(self.result)
+        self._annotate_junit(self.result)
         if self.write_errors and status == 0:
             session.exitstatus = 1
 
     def _with_observations(self, result: Audit, seen: Seen) -> Audit:
-        if not self.settings.reports:  # nobody reads them, and what makes them need not be loaded
-            return result
+        if not self.settings.reports and self.settings.baseline is None:
+            return result  # nobody reads them, and what makes them need not be loaded
         from pytest_secaudit.files import file_runs, observed
 
         notes = {path: found for cargo in self.cargo for path, found in cargo.notes.items()}
         runs = file_runs(seen.outcomes)
         return replace(result, files=runs, observations=observed(notes, runs, result.findings, seen.watched))
 
+    def _adopted(self, result: Audit) -> Audit:
+        """The result by the baseline; a baseline that was asked for is written."""
+        path = self.settings.baseline
+        if path is None:
+            return result
+        from pytest_secaudit.adopting import adopted
+
+        root, patterns = self.config.rootpath, self.config.getini("python_files")
+        found = adopted(result, self.settings, self.known, root, self._source_of, patterns)
+        if found.text is not None:
+            self._write(path, found.text, "the baseline")
+        elif self.settings.write_baseline:
+            self.write_errors.append(f"the baseline {path} was not written: the run did not come to its end")
+        return found.result
+
+    def _source_of(self, path: str) -> str:
+        return text_at(self.config.rootpath, path)
+
     def _was_asked_for(self) -> bool:
-        return self.settings.gate_level is not None or bool(self.settings.reports)
+        return self.settings.gate_level is not None or bool(self.settings.reports) or self.settings.write_baseline
 
     def _seen(self, status: int) -> Seen:
         readings = {reading.path: reading for cargo in self.cargo for reading in cargo.readings}
@@ -291,6 +336,7 @@ class MainAudit:
             complete=whole and self._collected_tests() <= self.outcomes.keys(),
             exit_status=status,
             collect_only=collect_only,
+            dearest=_dearest(self.cargo),
         )
 
     def _write_reports(self, result: Audit) -> None:
@@ -298,26 +344,49 @@ class MainAudit:
             text = self._render(target.format, result)
             if target.path is None:
                 self.printed.append(text)
-                continue
-            try:
-                write_atomically(target.path, text)
-            except OSError as error:
-                self.write_errors.append(f"the report {target.path} was not written: {error.strerror or error}")
+            else:
+                self._write(target.path, text, "the report")
+
+    def _annotate_junit(self, result: Audit) -> None:
+        """In the file that pytest has written by now."""
+        path = getattr(self.config.option, "xmlpath", None)
+        if not self.settings.junit or not path:
+            return
+        from pytest_secaudit.reports import junit
+
+        file = self.config.invocation_params.dir / os.path.expanduser(os.path.expandvars(path))
+        try:
+            text = junit.annotated(file.read_bytes(), result, self.config.option.junitprefix or "")
+        except (OSError, SyntaxError) as error:  # no XML is a syntax error
+            self.write_errors.append(f"{file} has no findings: {error}")
+        else:
+            self._write(file, text, "the report")
+
+    def _write(self, path: Path, text: str, what: str) -> None:
+        try:
+            write_atomically(path, text)
+        except OSError as error:
+            self.write_errors.append(f"{what} {path} was not written: {error.strerror or error}")
 
     def _render(self, kind: str, result: Audit) -> str:
-        from pytest_secaudit.reports import json as json_report
-        from pytest_secaudit.reports import markdown
+        from pytest_secaudit.reports.formats import Extras, render
 
         verbosity = self.config.get_verbosity()
-        if kind == "markdown":
-            return markdown.render(result, files_named(self.config), everything=verbosity >= 1)
-        return json_report.render(result, with_cleared=not self.settings.suppress or verbosity >= 2)
+        extras = Extras(
+            catalogue=self.settings.catalogue,
+            source_of=self._source_of,
+            root=self.settings.report_root,
+            with_cleared=not self.settings.suppress or verbosity >= 2,
+            whole=files_named(self.config),
+            everything=verbosity >= 1,
+        )
+        return render(kind, result, extras)
 
     @pytest.hookimpl(trylast=True)
     def pytest_unconfigure(self) -> None:
         """After pytest's last line."""
         for text in self.printed:
-            print(f"\n{text}", end="")
+            print_text(f"\n{text}")
 
     @pytest.hookimpl(trylast=True)
     def pytest_terminal_summary(self) -> None:
@@ -343,6 +412,12 @@ def files_named(config: pytest.Config) -> frozenset[str]:
     return frozenset(
         clean(relative_to_root(os.path.abspath(path), root, root.resolve())) for path in paths if path.is_file()
     )
+
+
+def _dearest(cargo: Sequence[Cargo]) -> str:
+    costs = {"reading": sum(one.seconds for one in cargo)}
+    costs |= joined(one.watched for one in cargo if one.watched is not None).costs
+    return max(costs, key=lambda name: costs[name])
 
 
 def _watching(cargo: Cargo) -> float:

@@ -15,9 +15,19 @@ from pytest_secaudit.suppressions import split_codes
 
 FAIL_LEVELS = ("none", "defect", "advisory", "info")
 DEPTHS = ("static", "process", "deep", "exact")
-REPORT_FORMATS = ("json", "markdown")
+REPORT_FORMATS = ("json", "sarif", "html", "gitlab", "github", "markdown")
+#: The baseline that is written where none is named.
+DEFAULT_BASELINE = "secaudit-baseline.json"
 #: Those that may go to standard output.
-PRINTABLE_FORMATS = frozenset(("markdown",))
+PRINTABLE_FORMATS = frozenset(("github", "markdown"))
+
+
+_EXAMPLES = {
+    "json": "audit.json",
+    "sarif": "audit.sarif",
+    "html": "audit.html",
+    "gitlab": "gl-code-quality-report.json",
+}
 
 
 class BadSetting(ValueError):
@@ -80,6 +90,11 @@ class Settings:
     max_sleep: float | None = None
     budget: float = 5.0
     catalogue: tuple[Heading, ...] = ()
+    baseline: Path | None = None
+    write_baseline: bool = False
+    fail_on_new_checks: bool = False
+    report_root: str = ""
+    junit: bool = False
 
     @property
     def on(self) -> frozenset[str]:
@@ -195,8 +210,21 @@ def parse_report(setting: str, value: str, folder: Path) -> ReportTarget:
     if not path.strip() and kind in PRINTABLE_FORMATS:
         return ReportTarget(kind, None)
     if not path.strip():
-        raise BadSetting(setting, value, f"{kind} needs a path, as in {kind}:audit.{kind}")
+        raise BadSetting(setting, value, f"{kind} needs a path, as in {kind}:{_EXAMPLES[kind]}")
     return ReportTarget(kind, folder / Path(path.strip()).expanduser())
+
+
+def parse_report_root(setting: str, value: str) -> str:
+    """The folder of the rootdir within the repository, with ``/`` and none at either end.
+
+    Raises:
+        BadSetting: for an absolute path, or one that leaves the repository.
+    """
+    root = value.strip().replace("\\", "/")
+    parts = [part for part in root.split("/") if part not in ("", ".")]
+    if root.startswith("/") or ".." in parts or (parts and ":" in parts[0]):
+        raise BadSetting(setting, value, "accepted: a folder within the repository, as in services/api")
+    return "/".join(parts)
 
 
 def parse_per_file_ignore(setting: str, line: str, catalogue: Sequence[Heading]) -> PerFileIgnore:

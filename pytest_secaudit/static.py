@@ -14,7 +14,6 @@ import pytest
 
 from pytest_secaudit.carrying import Cargo
 from pytest_secaudit.collected import Collector, Group, qualname_of
-from pytest_secaudit.live import Surroundings, scopes_in_effect, settle
 from pytest_secaudit.model import NotAudited
 from pytest_secaudit.notes import Note
 from pytest_secaudit.policy import Placed
@@ -152,24 +151,10 @@ class StaticHalf:
         reading = self._reader.readings[path]
         if not any(hit.unless or hit.only_if for hit in reading.hits):
             return reading
-        return settle(reading, self._surroundings(path))
+        from pytest_secaudit.settling import settled  # most files leave no question open
 
-    def _surroundings(self, path: str) -> Surroundings:
-        found = self._collector.found
         readings = [self._reader.readings[needed] for needed in dict.fromkeys(self._needed(path))]
-        replacements: dict[str, set[str]] = defaultdict(set)
-        for reading in readings:
-            for fixture in reading.fixtures:
-                replacements[fixture.name].update(fixture.replaces)
-        return Surroundings(
-            module=found.files[path].module,
-            fixtures_in_effect=found.fixtures_in_effect(path),
-            fixture_replacements=replacements,
-            autouse=tuple(_autouse(path, readings)),
-            time_limit=self._time_limit,
-            restores=tuple((reading.path, fact) for reading in readings for fact in reading.restores),
-            fixture_scopes=scopes_in_effect(path, readings),
-        )
+        return settled(reading, self._collector.found, readings, time_limit=self._time_limit)
 
     # --- ignores that only items know (pytest.param, markers added by hooks)
 
@@ -194,19 +179,6 @@ def _is_marked(group: Group) -> bool:
     around = group.parent.iter_parents() if group.parent is not None else ()
     lists = [node.own_markers for node in (*around, *group.items) if node.own_markers]
     return any(mark.name == MARKER for marks in lists for mark in marks)
-
-
-def _autouse(path: str, readings: Iterable[Reading]) -> Iterator[str]:
-    """Fixtures that are in effect for every function of the file, as far as these files tell."""
-    for reading in readings:
-        if reading.path == path or surrounds(reading.path, path):
-            yield from (fixture.name for fixture in reading.fixtures if fixture.autouse)
-
-
-def surrounds(conftest: str, path: str) -> bool:
-    """Whether a file is a conftest in the folder of ``path`` or above it."""
-    folder, _, name = conftest.rpartition("/")
-    return name == "conftest.py" and (not folder or path.startswith(f"{folder}/"))
 
 
 def _said(suppression: Suppression) -> tuple[object, ...]:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
-from pytest_secaudit.live import names_of
+from pytest_secaudit.strangers import names_of
 
 #: What lies beside the product in a checkout, and may be installed by others under the same name.
 _NO_PRODUCT = frozenset(

@@ -14,12 +14,12 @@ import pytest
 
 from pytest_secaudit.careful import careful
 from pytest_secaudit.following import WATCHER, Following
-from pytest_secaudit.live import is_module, names_of
 from pytest_secaudit.model import Place
 from pytest_secaudit.reading import fingerprint
 from pytest_secaudit.redact import clean
 from pytest_secaudit.secrets_formats import may_hold_token
 from pytest_secaudit.stage import Cast, Casting
+from pytest_secaudit.strangers import is_module, names_of
 from pytest_secaudit.watch import clock
 from pytest_secaudit.watch.areas.fixture_values import FixtureValues
 from pytest_secaudit.watch.areas.imports import Imports, folder_of_packages
@@ -378,9 +378,10 @@ class Watching:
         self._armed.discard(node)
         self._parent = None
         owners = self._owners.pop(node, ())
-        if owners:
+        of_module = isinstance(node, pytest.Module)
+        if owners or (of_module and self.engine.owes_a_close_look):
             self.engine.look(closely=True)
-        if isinstance(node, pytest.Module):  # what is still different when its tests are over is found
+        if of_module:  # what is still different when its tests are over is found
             self.engine.look_far()
             self.engine.look_late()
         self._close(owners, node)
@@ -430,6 +431,8 @@ class Watching:
             slept_s=self.clock.seconds_total(),
             slept_in_threads_s=self.clock.seconds_in_threads(),
             seconds=self.engine.seconds,
+            costs=dict(self.engine.costs),
+            bodies={self.engine.source: self.engine.ledger.bodies},
             lines=self.following.drain(),
             simulated=self.mocks.drain_failures(),
         )

@@ -254,6 +254,120 @@ def test_sleep_is_confirmed_at_its_line_and_stays_acknowledged() -> None:
     assert finding.detail["calls"] == 3
 
 
+def test_a_sleep_that_took_no_time_is_none() -> None:
+    read = replace(READ, code="PSA701", name="real-sleep", line=4, subject=None, message="sleeps 10 s of real time")
+    cancelled = findings_of_acts(Watched(slept=(replace(SLEPT, seconds=0.0),)), CHECKS, None)
+    watched = Watched(watchers={"sleep": "on"})
+    assert [finding.evidence for finding in join([read], cancelled, watched, PASSED, ()).cleared] == ["cleared"]
+    assert join([read], cancelled, watched, PASSED, ()).findings == ()
+    assert join([read], cancelled, watched, {TEST.id: "failed"}, ()).findings == (read,)
+    assert join([], cancelled, watched, PASSED, ()).findings == ()
+
+
+@pytest.mark.parametrize("seen", ["os.environ['TZ']", "os.environ"])
+def test_a_variable_whose_name_only_the_run_knows(seen: str) -> None:
+    read = replace(READ, subject="os.environ")
+    result = join([read], [only(replace(CLAIM, subject=seen))], ON, PASSED, ())
+    assert [(finding.evidence, finding.subject) for finding in result.findings] == [("confirmed", seen)]
+    assert result.cleared == ()
+    elsewhere = join([read], [only(replace(CLAIM, subject=seen, owner=OTHER))], ON, PASSED, ())
+    assert [finding.subject for finding in elsewhere.cleared] == ["os.environ"]
+
+
+# --- several places of one lasting subject
+
+FOLDER = replace(
+    CLAIM,
+    code="PSA602",
+    area="temporary paths",
+    subject="/tmp/tmp0sa0au6c",
+    said="behind, a folder",
+    site=Place("tests/test_a.py", 8),
+    written_at=Place("tests/test_a.py", 8),
+)
+OTHER_FOLDER = replace(
+    FOLDER,
+    serial=1,
+    subject="/tmp/tmpabcdefgh",
+    owner=OTHER,
+    site=Place("tests/test_a.py", 10),
+    written_at=Place("tests/test_a.py", 10),
+)
+
+
+def folder_read(line: int, owner: Owner, identity: str) -> Finding:
+    message = "the folder made by mkdtemp() is never removed"
+    return replace(
+        READ,
+        code="PSA602",
+        line=line,
+        owner=owner,
+        owners=(owner,),
+        subject=None,
+        message=message,
+        fingerprint=identity,
+    )
+
+
+def test_each_place_that_was_read_is_confirmed_where_it_stands() -> None:
+    here, there = folder_read(8, TEST, "here"), folder_read(10, replace(OTHER, id="tests/test_a.py::test_y"), "there")
+    nowhere = folder_read(20, OTHER, "nowhere")
+    found = only(FOLDER, OTHER_FOLDER)
+    first, second, third = join([here, there, nowhere], [found], ON, PASSED, ()).findings
+    assert (first.evidence, first.line, first.fingerprint) == ("confirmed", 8, found.fingerprint)
+    assert [owner.id for owner in first.owners] == [TEST.id]
+    assert (second.evidence, second.line, second.fingerprint) == ("confirmed", 10, "there")
+    assert [owner.id for owner in second.owners] == [OTHER.id]
+    assert second.written_at == Place("tests/test_a.py", 10)
+    assert third == nowhere
+    assert "places" not in first.detail
+
+
+def test_a_place_that_nobody_read_stays_with_the_finding_of_the_run() -> None:
+    there = folder_read(10, OTHER, "there")
+    second, first = join([there], [only(FOLDER, OTHER_FOLDER)], ON, PASSED, ()).findings
+    assert (first.line, [owner.id for owner in first.owners]) == (8, [TEST.id])
+    assert (second.line, second.evidence) == (10, "confirmed")
+    alone = join([], [only(FOLDER, OTHER_FOLDER)], ON, PASSED, ()).findings
+    assert [[owner.id for owner in one.owners] for one in alone] == [[TEST.id, OTHER.id]]
+    assert "places" not in alone[0].detail
+
+
+def test_each_place_has_the_level_of_what_was_left_there() -> None:
+    there = folder_read(10, OTHER, "there")
+    lower = replace(OTHER_FOLDER, after_failure=True)
+    (one, _) = join([there], [only(FOLDER, lower)], ON, PASSED, ()).findings
+    assert (one.severity, one.detail["after_failure"]) == (INFO, True)
+    (one, _) = join([there], [only(replace(FOLDER, after_failure=True), OTHER_FOLDER)], ON, PASSED, ()).findings
+    assert (one.severity, one.detail["after_failure"]) == (ADVISORY, False)
+
+
+def test_a_thread_that_was_seen_running_is_not_cleared() -> None:
+    fixture = Owner("fixture", "tests/conftest.py::server", "tests/conftest.py", 60, scope="function")
+    ours = replace(
+        CLAIM, code="PSA601", area="threads", subject="thread Thread-2 (_run)", site=Place("tests/test_a.py", 8)
+    )
+    theirs = replace(
+        ours, serial=1, owner=fixture, subject="thread Thread-252 (_run)", site=Place("tests/conftest.py", 68)
+    )
+    read = replace(READ, code="PSA601", line=8, subject=None)
+    result = join([read], [only(ours, theirs)], Watched(watchers={"threads": "on"}), PASSED, ())
+    assert result.cleared == ()
+    assert sorted((one.path, one.line, one.evidence) for one in result.findings) == [
+        ("tests/conftest.py", 68, "confirmed"),
+        ("tests/test_a.py", 8, "confirmed"),
+    ]
+
+
+def test_what_one_owner_did_to_one_name_is_not_two_hazards() -> None:
+    stub = replace(CLAIM, area="namespaces", code="PSA501", subject="shop.parser", paid_by="fixture")
+    other = replace(stub, serial=1, code="PSA110", paid_by="")
+    of_other = replace(stub, serial=2, owner=OTHER)
+    assert [one.code for one in findings_of_claims([stub, other], CHECKS)] == ["PSA110"]
+    assert [one.code for one in findings_of_claims([stub, other, of_other], CHECKS)] == ["PSA110", "PSA501"]
+    assert [one.code for one in findings_of_claims([stub], CHECKS)] == ["PSA501"]
+
+
 def test_rules_and_run_call_places_alike() -> None:
     assert run_subject("os.getcwd()") == "the working directory"
     assert run_subject("signal.getsignal(signal.SIGALRM)") == "signal SIGALRM"

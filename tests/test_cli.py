@@ -112,3 +112,29 @@ def test_markdown_is_the_review_of_what_reading_can_tell(folder: Path, capsys: p
     assert "Nothing was run." in review
     assert "Patches in force at the end (no test of the file ran). *(n)*" in review
     assert "*(m)*" not in review
+
+
+@pytest.mark.parametrize(
+    ("kind", "start"),
+    [("json", "{"), ("sarif", "{"), ("gitlab", "["), ("github", "::"), ("html", "<!"), ("markdown", "# Review")],
+)
+def test_every_report_goes_to_standard_output(
+    folder: Path, kind: str, start: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "tests" / "test_a.py").write_text("import time\ndef test_a():\n    time.sleep(3)\n")
+    assert main(["check", "tests", f"--format={kind}"]) == 0
+    out = capsys.readouterr().out
+    assert out.lower().startswith(start.lower())
+    assert "sleep" in out
+
+
+def test_a_baseline_hides_what_is_known(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "tests" / "test_a.py").write_text("import time\ndef test_a():\n    time.sleep(3)\n    assert time\n")
+    entry = {"code": "PSA701", "path": "tests/test_a.py", "in": "test_a", "text": "time.sleep(3)"}
+    known = {"baseline_version": 1, "depth": "static", "catalogue": {"PSA701": 1}, "entries": [entry]}
+    (folder / "known.json").write_text(json.dumps(known))
+    assert main(["check", "tests", "--fail-on=info"]) == 1
+    capsys.readouterr()
+    assert main(["check", "tests", "--baseline=known.json", "--fail-on=info"]) == 0
+    assert "baseline 1" in capsys.readouterr().out
+    assert main(["check", "tests", "--baseline=gone.json"]) == 2

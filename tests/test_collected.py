@@ -26,7 +26,8 @@ from pytest_secaudit.live import Surroundings, answer, settle
 from pytest_secaudit.model import Question
 from pytest_secaudit.reader import Reader
 from pytest_secaudit.reading import FixtureFact, Reading, StaticHit
-from pytest_secaudit.static import StaticHalf, surrounds
+from pytest_secaudit.settling import surrounds
+from pytest_secaudit.static import StaticHalf
 
 
 class Boom(BaseException):

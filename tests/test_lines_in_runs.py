@@ -173,6 +173,29 @@ class TestOfUnittest(unittest.TestCase):
             login()
         except Rejected as error:
             self.assertEqual(error.code, 1)
+
+def test_202_not_reached():
+    with pytest.raises(ValueError):
+        int("x")
+        try:
+            login("wrong")
+        except Rejected as error:
+            assert error.code == 1
+
+def test_201_not_reached():
+    with pytest.raises(ValueError):
+        int("x")
+        with pytest.raises(Rejected) as error:
+            login("wrong")
+            assert error.value.code == 4
+
+def helper_201_confirmed():
+    with pytest.raises(Rejected) as error:
+        login("wrong")
+        assert error.value.code == 4
+
+def test_helper():
+    helper_201_confirmed()
 """
 
 
@@ -192,7 +215,7 @@ def test_every_verdict(pytester: pytest.Pytester) -> None:
     found = verdicts(data)
     assert data["evidence"]["watchers"]["lines"] == "on"
     assert found == expected(found)
-    assert len(found) == 16
+    assert len(found) == 19
     messages = {finding["message"] for finding in data["findings"]}
     assert "test_202_confirmed passed, nothing was raised, lines 26-27 never ran" in messages
     assert (

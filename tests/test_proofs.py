@@ -10,7 +10,7 @@ import pytest
 from pytest_secaudit.carrying import Cargo, joined, pack, unpack
 from pytest_secaudit.checks import built_in
 from pytest_secaudit.model import DEFECT, Proof
-from pytest_secaudit.proofs import Checked, checked, evidence, guards_seen, interest, lines_that_ran
+from pytest_secaudit.proofs import Checked, checked, evidence, interest
 from pytest_secaudit.reading import Reading, TestFact, from_plain, packed, to_plain
 from pytest_secaudit.rules import read
 from pytest_secaudit.watch.record import LinesRan, Watched
@@ -108,7 +108,7 @@ NEVER_RAN = [(DEAD, 6), (ONLY_EXCEPT, 6), (CONDITIONAL, 5)]
 @pytest.mark.parametrize(("found", "line"), NEVER_RAN, ids=["PSA201", "PSA202", "PSA011"])
 class TestNeverRan:
     def test_a_test_that_passed_without_it_confirms(self, found: Reading, line: int) -> None:
-        assert verdict(found, ran()) == "confirmed"
+        assert verdict(found, ran(4)) == "confirmed"
 
     def test_one_run_that_got_there_clears(self, found: Reading, line: int) -> None:
         assert verdict(found, ran(line)) == "cleared"
@@ -127,6 +127,34 @@ class TestNeverRan:
         assert verdict(found, ran(functions=(f"{PATH}::test_b",))) is None
         assert verdict(found, ran(whole=False)) is None
         assert verdict(found, ran(), state="off: no tool id") is None
+
+
+@pytest.mark.parametrize(("found", "first"), [(DEAD, 4), (ONLY_EXCEPT, 3)], ids=["PSA201", "PSA202"])
+def test_a_block_that_was_never_entered_proves_nothing(found: Reading, first: int) -> None:
+    assert verdict(found, ran()) == "not-reached"
+    assert verdict(found, ran(test=f"{TEST}[a]"), ran(first, test=f"{TEST}[b]")) == "confirmed"
+    assert verdict(found, ran(test=f"{TEST}[a]"), ran(first, test=f"{TEST}[b]", passed=False)) == "not-reached"
+    assert verdict(found, ran(first + 1)) == "confirmed"
+    assert verdict(found, ran(first + 2)) != "confirmed"
+
+
+def test_a_block_begins_with_its_keyword_and_the_head_of_its_first_statement() -> None:
+    source = """
+    import pytest
+    def test_a(user):
+        with pytest.raises(
+            ValueError
+        ):
+            # comment
+            with user.session(
+                1
+            ):
+                user.login()
+            assert user.failures == 1
+    """
+    (hit,) = reading(source, "PSA201").hits
+    assert hit.decided_by is not None
+    assert (hit.decided_by.lines, hit.decided_by.at) == ((12,), tuple(range(4, 11)))
 
 
 def test_early_return() -> None:
@@ -175,7 +203,9 @@ def test_a_helper_is_decided_by_the_tests_of_its_file() -> None:
 
 def test_the_words_and_level_of_what_is_confirmed() -> None:
     (hit,) = ONLY_EXCEPT.hits
-    assert hit.decided_by == Proof("never-ran", (6, 7), said="test_a passed, nothing was raised, lines 6-7 never ran")
+    assert hit.decided_by == Proof(
+        "never-ran", (6, 7), at=(3, 4), said="test_a passed, nothing was raised, lines 6-7 never ran"
+    )
     (hit,) = DEAD.hits
     assert hit.decided_by is not None
     assert (hit.decided_by.lines, hit.decided_by.level) == ((6,), DEFECT)
@@ -241,13 +271,7 @@ def test_guards() -> None:
         (8, 8, "self.fail('no')", f"{PATH}::TestIt::test_a"),
         (9, 10, "pytest.fail('no')", f"{PATH}::TestIt::test_a"),
     ]
-    seen = watched(ran(5, 10))
-    assert [(one.guard.line, one.ran) for one in guards_seen(found, seen)] == [(5, True), (9, True)]
-    started = watched(ran(test=f"{PATH}::TestIt::test_a", functions=(f"{PATH}::TestIt::test_a",)))
-    assert [(one.guard.line, one.ran) for one in guards_seen(found, started)] == [(11, False), (8, False), (9, False)]
     assert dict(interest(found, own=True).tests) == {7: f"{PATH}::TestIt::test_a"}
-    assert lines_that_ran(seen) == {PATH: {5, 10}}
-    assert guards_seen(found, watched(ran(5), state="off: x")) == ()
 
 
 # --- whether passing implies a check

@@ -271,6 +271,19 @@ def test_of_which_nothing_is_known_nothing_is_said() -> None:
     assert closing(checked=0, judged=0)[0].startswith("audit took")
 
 
+@pytest.mark.parametrize(
+    ("verbosity", "seconds", "said"),
+    [
+        (1, 4.1, "audit took 4.1 s (9.8 %), most of it for namespaces"),
+        (0, 4.1, "audit took 4.1 s (9.8 %)"),
+        (1, 0.04, "audit took 40 ms"),
+    ],
+)
+def test_who_took_most_is_said_to_those_who_ask(verbosity: int, seconds: float, said: str) -> None:
+    run = replace(RUN, collect_only=False, audit_s=seconds, dearest="namespaces")
+    assert said in [line.text for line in summary(made([TLS], run), verbosity, 76)]
+
+
 def test_the_closing_lines_fit() -> None:
     lines = closing(60, checked=199, judged=200, slept=5.0)
     assert lines[:2] == [

@@ -703,7 +703,7 @@ def test_a_task_that_is_cancelled_while_it_sleeps_was_not_waited_for(pytester: p
     data = audit(pytester)
     assert data["findings"] == []
     assert data["sleep"]["total_s"] == 0
-    assert [site["seconds"] for site in data["sleep"]["sites"]] == [0]
+    assert data["sleep"]["sites"] == []
 
 
 def test_a_comment_explains_a_sleep_that_only_the_run_can_see(pytester: pytest.Pytester) -> None:
@@ -731,3 +731,15 @@ def test_a_comment_explains_a_sleep_that_only_the_run_can_see(pytester: pytest.P
         (8, "advisory", None),
         (11, "info", said),
     ]
+
+
+def test_what_happened_counts_as_examined(pytester: pytest.Pytester) -> None:
+    pytester.makeconftest("import pytest, time\n@pytest.fixture\ndef pause():\n    return time.sleep\n")
+    pytester.makepyfile("def test_a(pause):\n    for n in range(3):\n        pause(0.001)\n    assert n\n")
+    of_run = {one["digit"]: one["examined"] for one in audit(pytester)["conclusion"]["dimensions"]}
+    of_reading = audit(pytester, "--secaudit-depth=static")["conclusion"]["dimensions"]
+    assert {digit: of_run[digit] - one["examined"] for one in of_reading if (digit := one["digit"]) in (6, 7, 9)} == {
+        6: 1,
+        7: 3,
+        9: 0,
+    }

@@ -10,16 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from pytest_secaudit.mock_names import ASSERTIONS
 from pytest_secaudit.model import DEFECT, Check, Hit
 from pytest_secaudit.source import TestModule, source_of
-from pytest_secaudit.source.mock_assertions import (
-    ASSERTIONS,
-    Uncalled,
-    expects_an_error,
-    is_own_attribute,
-    is_own_object,
-    uncalled,
-)
+from pytest_secaudit.source.mock_assertions import Uncalled, expects_an_error, is_own_attribute, is_own_object, uncalled
 
 BAD = (
     """

@@ -18,10 +18,10 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
+from pytest_secaudit.mock_names import asked_state
 from pytest_secaudit.model import DEFECT, Check, Hit, Question
 from pytest_secaudit.source import Scope, TestModule, source_of, terminal_name
 from pytest_secaudit.source.mock_assertions import (
-    asked_state,
     expects_an_error,
     is_bare_mock,
     is_call_record,

@@ -12,9 +12,10 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
+from pytest_secaudit.mock_names import ASSERTIONS
 from pytest_secaudit.model import DEFECT, Check, Hit
 from pytest_secaudit.source import Scope, TestModule, source_of, terminal_name
-from pytest_secaudit.source.mock_assertions import ASSERTIONS, expects_an_error, is_own_object
+from pytest_secaudit.source.mock_assertions import expects_an_error, is_own_object
 
 BAD = (
     """

@@ -310,12 +310,45 @@ def rule(module: TestModule) -> Iterator[Hit]:
 
 def _hit(module: TestModule, scope: Scope, statement: ast.Expr, comparison: ast.Compare) -> Hit:
     text = source_of(comparison)
+    setting = _as_assignment(module, scope, comparison)
     return Hit(
         comparison,
         f"compares and throws the result away: {text}",
-        fix=f"assert {text}",
+        fix=f"{setting} if it was to be set, else assert {text}" if setting else f"assert {text}",
         unless=tuple(_questions(module, scope, comparison)),
         decided_by=Proof("ran", lines_of(module, [statement])),
+    )
+
+
+def _as_assignment(module: TestModule, scope: Scope, comparison: ast.Compare) -> str:
+    """The assignment that may have been meant: to a mock, whose attributes equal nothing, or to what is read later."""
+    left = comparison.left
+    if not isinstance(left, (ast.Attribute, ast.Subscript)) or [type(op) for op in comparison.ops] != [ast.Eq]:
+        return ""
+    if not _is_of_a_mock(module, scope, left) and not _is_read_later(scope, comparison, left):
+        return ""
+    return f"{source_of(left)} = {source_of(comparison.comparators[0])}"
+
+
+def _is_of_a_mock(module: TestModule, scope: Scope, target: ast.expr) -> bool:
+    while isinstance(target, (ast.Attribute, ast.Subscript)):
+        target = target.value
+    value = module.value(target.id, scope) if isinstance(target, ast.Name) else None
+    made = terminal_name(value.func) if isinstance(value, ast.Call) else ""
+    return made.endswith("Mock") or made == "create_autospec"
+
+
+def _is_read_later(scope: Scope, comparison: ast.Compare, target: ast.Attribute | ast.Subscript) -> bool:
+    """Whether the same place is read below, or anywhere in a function that is called again."""
+    text = ast.unparse(target)
+    return any(
+        isinstance(node, type(target))
+        and node is not target
+        and isinstance(node.ctx, ast.Load)
+        and (node.lineno > comparison.lineno or scope is not scope.outermost)
+        and ast.unparse(node) == text
+        for inner in scope.outermost.within()
+        for node in own_nodes(inner.node)
     )
 
 

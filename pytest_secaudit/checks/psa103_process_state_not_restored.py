@@ -17,7 +17,7 @@ from collections.abc import Iterator
 
 from pytest_secaudit.model import ADVISORY, DEFECT, INFO, Check, Hit
 from pytest_secaudit.source import TestModule
-from pytest_secaudit.source.left import Left, by_monkeypatch, left
+from pytest_secaudit.source.left import Left, by_patching, left
 
 BAD = (
     """
@@ -190,7 +190,7 @@ def _hit(module: TestModule, found: Left) -> Hit:
         f"{found.message} (pytest does, unless run with -s)" if captured else found.message,
         fix="capsys, or contextlib.redirect_stdout"
         if captured
-        else by_monkeypatch(module, found.change) or "put it back after a fixture's yield",
+        else by_patching(module, found.change) or "put it back after a fixture's yield",
         severity=INFO if captured else None,
         subject=name,
         if_it_fails=found.restored is not None,

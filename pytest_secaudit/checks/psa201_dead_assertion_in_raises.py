@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from pytest_secaudit.model import ADVISORY, DEFECT, Check, Hit, Proof, Severity
-from pytest_secaudit.source import Scope, TestModule, dotted_name, source_of, terminal_name
+from pytest_secaudit.source import Scope, TestModule, dotted_name, own_nodes, parameter_names, source_of, terminal_name
 from pytest_secaudit.source.oracles import (
     ASSERTION_ERRORS,
     call_name,
@@ -30,6 +30,7 @@ from pytest_secaudit.source.oracles import (
     lines_of,
     nodes_of,
     raises_block,
+    start_of,
     stored_names,
 )
 from pytest_secaudit.source.syntax import WITHS
@@ -269,27 +270,64 @@ def _dead_assertions(module: TestModule, scope: Scope, statement: ast.With | ast
         while start and _verdict(body[start - 1], block) is ADVISORY:
             start -= 1
     if start < len(body) and next(calls_in(body[:start]), None) is not None:
-        yield _hit(module, body[start:], _raising(body[:start]), call, severity)
+        raising = _raising(body[:start])
+        fix = _fix(scope, statement, body[:start], body[start:], raising)
+        yield _hit(module, statement, body[start:], raising, call, severity, fix)
 
 
 def _raising(before: list[ast.stmt]) -> str:
     """The call that must be what raises, where there is no doubt which one it is."""
-    calling = [statement for statement in before if next(calls_in([statement]), None) is not None]
+    calling = _calling(before)
     about = last_call(calling) if len(calling) == 1 else None
     return call_name(about[1]) if about is not None else "the block"
 
 
-def _hit(module: TestModule, dead: list[ast.stmt], raising: str, expected: ast.Call, severity: Severity) -> Hit:
+def _calling(statements: list[ast.stmt]) -> list[ast.stmt]:
+    return [statement for statement in statements if next(calls_in([statement]), None) is not None]
+
+
+def _fix(
+    scope: Scope, statement: ast.With | ast.AsyncWith, before: list[ast.stmt], dead: list[ast.stmt], raising: str
+) -> str:
+    """Behind the block, unless that asks for what the raising call would have bound: such a name has no value then."""
+    calling = _calling(before)
+    certain = [statement for statement in calling if not hasattr(statement, "body")]  # what an `if` holds may not run
+    bound_late = stored_names((certain or calling)[-1:])
+    earlier = [n for n in own_nodes(scope.node) if isinstance(n, ast.Name) and n.lineno < statement.lineno]
+    bound_before = {*stored_names(earlier), *(parameter_names(scope.node) if scope.is_function else ())}
+    asked = [node.id for node in nodes_of(dead[:1]) if isinstance(node, ast.Name)]
+    unbound = next((name for name in asked if name in bound_late and name not in bound_before), None)
+    if unbound is None:
+        return f"after the with block, dedented: {source_of(dead[0])}"
+    return (
+        f"delete it, or check the error itself after the with block: {unbound} "
+        f"{'has' if len(calling) == 1 else 'may have'} no value there, as {raising} raises before it is bound"
+    )
+
+
+def _hit(
+    module: TestModule,
+    statement: ast.With | ast.AsyncWith,
+    dead: list[ast.stmt],
+    raising: str,
+    expected: ast.Call,
+    severity: Severity,
+    fix: str,
+) -> Hit:
     what = "this assertion never runs" if len(dead) == 1 else f"these {len(dead)} assertions never run"
     first = expected.args[0] if expected.args else None
     error = source_of(first, 40) if first is not None else "the expected exception"
     return Hit(
         dead[0],
         f"{'once' if severity is DEFECT else 'if'} {raising} raises {error}, {what}",
-        fix=f"after the with block, dedented: {source_of(dead[0])}",
+        fix=fix,
         severity=severity,
         decided_by=Proof(
-            "never-ran", lines_of(module, dead), said=f"once {raising} raises {error}, {what}", level=DEFECT
+            "never-ran",
+            lines_of(module, dead),
+            at=start_of(statement),
+            said=f"once {raising} raises {error}, {what}",
+            level=DEFECT,
         ),
     )
 

@@ -31,6 +31,7 @@ from pytest_secaudit.source.oracles import (
     nodes_of,
     passes_on,
     skips,
+    start_of,
     statements_after,
     stored_names,
     tries,
@@ -455,6 +456,7 @@ def _hit(module: TestModule, statement: ast.Try, handler: ast.ExceptHandler, sco
         decided_by=Proof(
             "never-ran",
             lines_of(module, handler.body),
+            at=start_of(statement),
             said=f"{scope.name} passed, nothing was raised, {never}",
         ),
     )

@@ -29,7 +29,7 @@ from pytest_secaudit.model import ADVISORY, DEFECT, INFO, Check, Hit, Question, 
 from pytest_secaudit.places import Place
 from pytest_secaudit.source import Role, Scope, TestModule, own_nodes, terminal_name
 from pytest_secaudit.source.changes import MODULES, Change, changes_in
-from pytest_secaudit.source.left import Left, by_monkeypatch, left, place_of, stands_in
+from pytest_secaudit.source.left import Left, by_patching, left, place_of, stands_in
 from pytest_secaudit.source.oracles import is_assertion
 from pytest_secaudit.source.patchers import set_on_mock_class
 from pytest_secaudit.source.restores import setups
@@ -461,7 +461,7 @@ def _finding(module: TestModule, found: Left) -> Hit | Suspicion:
     return Hit(
         place_of(module, change),
         found.message,
-        fix=by_monkeypatch(module, change) or "monkeypatch.setattr or mock.patch.object",
+        fix=by_patching(module, change) or "monkeypatch.setattr or mock.patch.object",
         severity=None if word or _is_foreign(module, change.place) or _is_stand_in(module, change) else INFO,
         security=word,
         subject=name,

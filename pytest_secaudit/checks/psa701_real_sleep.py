@@ -6,7 +6,7 @@ happened: the test then fails for no reason, or passes without having seen what 
 Instead: wait for the event itself with a time-out, or hand the code a clock that the test moves.
 
 A comment or docstring that explains the wait is respected: the finding becomes *info* and quotes it as
-acknowledged.
+acknowledged. It stands behind the sleep, or above it and speaks of waiting, or of what takes its time.
 
 A run measures the time that really passed, in `time.sleep` and in the sleeps of asyncio, trio, anyio, gevent and
 eventlet, also of the code that a test calls; there it names the line of the test that led to it. What adds up to less
@@ -89,6 +89,28 @@ def test_acknowledged_above(queue):
     queue.put(3)
     queue.put(4)
     time.sleep(1)  # PSA701 info
+""",
+    # comments and docstrings about something else
+    """
+import asyncio
+import time
+
+def test_a_comment_about_the_line_below(client):
+    # Get the current user
+    time.sleep(1)  # PSA701
+    assert client.user == "me"
+
+def test_server_stops(server):
+    "The server waits for the event before it closes the connection."
+    server.send("x")
+    time.sleep(2.5)  # PSA701
+    assert not server.open
+
+async def test_delayed(queue):
+    "A delayed task can be revoked."
+    task = queue.put("x", delay=1)
+    await asyncio.sleep(1)  # PSA701
+    assert task.revoked
 """,
     """
 import asyncio

@@ -14,10 +14,9 @@ Instead: say what the check answers (`return_value=True`, `side_effect=Forbidden
 from __future__ import annotations
 
 import ast
-import re
 from collections.abc import Iterator
 
-from pytest_secaudit.lexicon import words
+from pytest_secaudit.lexicon import is_security_check, words
 from pytest_secaudit.model import ADVISORY, INFO, Check, Hit
 from pytest_secaudit.source import Scope, TestModule, dotted_name, own_nodes, source_of, terminal_name
 from pytest_secaudit.source.mocks import Replacement, replacements, resolved_target
@@ -173,17 +172,6 @@ def test_other(*mocks):
 """,
 )
 
-_VERBS = frozenset("assert check enforce ensure has is match require requires validate verify can".split())
-_OBJECTS = frozenset(
-    """
-    access acl auth authenticated authentication authorization authorized cert certificate certificates certs
-    credential credentials csrf hmac hostname jwt login passwd password permission permissions perm perms
-    policies policy privileges rbac role roles secret session signature signatures signed ssl tls token tokens
-    """.split()
-)
-#: Function names that are a check without any other word.
-_ALONE = frozenset(("authenticate", "authorize", "authorise", "login_required"))
-_NAME = re.compile(r"^_*[a-z]\w*$")
 _SAYS_SOMETHING = frozenset(
     ("autospec", "new", "new_callable", "return_value", "side_effect", "spec", "spec_set", "wraps")
 )
@@ -192,7 +180,7 @@ _SAYS_SOMETHING = frozenset(
 def rule(module: TestModule) -> Iterator[Hit]:
     for replacement in replacements(module):
         name = replacement.target.rpartition(".")[2]
-        if replacement.form in ("patch", "patch.object") and _is_security_check(name):
+        if replacement.form in ("patch", "patch.object") and is_security_check(name):
             if _says_nothing(replacement) and not _is_used(module, replacement):
                 yield _hit(module, replacement, name)
 
@@ -213,16 +201,6 @@ def _shown(replacement: Replacement) -> str:
     options = [keyword for keyword in call.keywords if keyword.value is not replacement.new]
     arguments = [argument for argument in call.args if argument is not replacement.new]
     return source_of(ast.Call(call.func, arguments, options), 80).rstrip(".)")
-
-
-def _is_security_check(name: str) -> bool:
-    """``check_signature``, ``has_permission``, ``authorize``: a function that says yes or no."""
-    if not _NAME.match(name):
-        return False
-    if name.strip("_") in _ALONE:
-        return True
-    found = words(name)
-    return bool(found) and found[0] in _VERBS and found[-1] in _OBJECTS
 
 
 def _says_nothing(replacement: Replacement) -> bool:

@@ -6,10 +6,30 @@ Its schema is ``report.schema.json`` beside this file.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from pytest_secaudit.model import Audit, Finding, Sleep
+from pytest_secaudit.lifetimes import lifetimes_of
+from pytest_secaudit.model import (
+    Audit,
+    Conclusion,
+    Contact,
+    DimensionCount,
+    EvidenceSummary,
+    FileRun,
+    Finding,
+    Gate,
+    NotAudited,
+    Observation,
+    Owner,
+    Place,
+    Run,
+    Severity,
+    Sleep,
+    SleepSite,
+)
+from pytest_secaudit.redact import clean
 
 SCHEMA_VERSION = 1
 #: Of those among whom an owner was, so many are named.
@@ -24,7 +44,7 @@ def render(audit: Audit, *, with_cleared: bool = False) -> str:
 def as_data(audit: Audit, *, with_cleared: bool = False) -> dict[str, Any]:
     """The report as plain data."""
     run = asdict(audit.run)
-    del run["collect_only"]
+    del run["collect_only"], run["dearest"]
     evidence = asdict(audit.evidence)
     del evidence["tests_skipped"]
     data: dict[str, Any] = {
@@ -40,6 +60,11 @@ def as_data(audit: Audit, *, with_cleared: bool = False) -> dict[str, Any]:
         "contacts": [asdict(contact) for contact in audit.contacts],
         "fixtures": [],
         "blind_spots": [],
+        "files": [asdict(file) for file in audit.files],
+        "bodies": dict(audit.bodies),
+        "cleared_fingerprints": list(audit.cleared_fingerprints),
+        "settled_fingerprints": list(audit.settled),
+        "tests_judged_for_checks": audit.tests_judged_for_checks,
     }
     if with_cleared:
         data["cleared"] = [_finding(finding) for finding in audit.cleared]
@@ -62,3 +87,83 @@ def _finding(finding: Finding) -> dict[str, Any]:
     for owner in (data["owner"], *data["owners"]):
         owner["ids"] = owner["ids"][:_MOST_NAMED]
     return data
+
+
+# --- and back
+
+
+class NoReport(ValueError):
+    """A text that is no report of this version; the message says why."""
+
+
+def parse(text: str) -> Audit:
+    """The result that a report was made of.
+
+    Raises:
+        NoReport: when it is no report, or one of another version.
+    """
+    try:
+        data = json.loads(text)
+        version = data["schema_version"]
+    except (KeyError, TypeError, ValueError) as error:
+        raise NoReport(f"it is no JSON report of pytest-secaudit: {type(error).__name__}") from None
+    if version != SCHEMA_VERSION:
+        raise NoReport(f"its schema_version is {version!r}, and this pytest-secaudit reads {SCHEMA_VERSION}")
+    try:
+        return _audit(data)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise NoReport(f"it is damaged: {clean(f'{type(error).__name__}: {error}')}") from None
+
+
+def _audit(data: Mapping[str, Any]) -> Audit:
+    run, evidence, conclusion, sleep = (dict(data[name]) for name in ("run", "evidence", "conclusion", "sleep"))
+    files = tuple(FileRun(**file) for file in data.get("files", ()))
+    findings = tuple(map(_read_finding, data["findings"]))
+    cleared = tuple(map(_read_finding, data.get("cleared", ())))
+    conclusion["dimensions"] = tuple(DimensionCount(**one) for one in conclusion["dimensions"])
+    evidence["checks"] = tuple(evidence["checks"])
+    evidence["not_audited"] = tuple(NotAudited(**one) for one in evidence["not_audited"])
+    run["workers_lost"] = tuple(run["workers_lost"])
+    sleep["sites"] = tuple(SleepSite(**{**site, "tests": tuple(site["tests"])}) for site in sleep["sites"])
+    return Audit(
+        version=data["tool"]["version"],
+        run=Run(**run, collect_only=not evidence["watchers"]),
+        evidence=EvidenceSummary(**evidence, tests_skipped=sum(file.skipped for file in files)),
+        conclusion=Conclusion(**conclusion),
+        gate=Gate(**data["gate"]),
+        findings=findings,
+        cleared=cleared,
+        also_cleared=tuple(sorted({*data.get("cleared_fingerprints", ())} - {one.fingerprint for one in cleared})),
+        sleep=Sleep(**sleep),
+        contacts=tuple(Contact(**{**one, "owners": tuple(one["owners"])}) for one in data["contacts"]),
+        observations=tuple(Observation(**{**one, "lines": tuple(one["lines"])}) for one in data["observations"]),
+        files=files,
+        tests_judged_for_checks=data.get("tests_judged_for_checks", 0),
+        lifetimes=lifetimes_of(findings),
+        settled=tuple(data.get("settled_fingerprints", ())),
+        bodies=dict(data.get("bodies", {})),
+    )
+
+
+def _read_finding(data: Mapping[str, Any]) -> Finding:
+    plain = {name: value for name, value in data.items() if name not in ("dimension", "try")}
+    return Finding(
+        **{
+            **plain,
+            "severity": Severity[data["severity"].upper()],
+            "owner": _read_owner(data["owner"]),
+            "owners": tuple(map(_read_owner, data["owners"])),
+            "written_at": _read_place(data["written_at"]),
+            "seen_by": tuple(data["seen_by"]),
+            "victims": tuple(data["victims"]),
+            "try_command": data["try"],
+        }
+    )
+
+
+def _read_owner(data: Mapping[str, Any]) -> Owner:
+    return Owner(**{**data, "ids": tuple(data["ids"]), "written_at": _read_place(data["written_at"])})
+
+
+def _read_place(data: Mapping[str, Any] | None) -> Place | None:
+    return Place(**data) if data is not None else None

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from pytest_secaudit.conclusion import plural
 from pytest_secaudit.model import ADVISORY, DEFECT, INFO, Audit, Finding, Severity
-from pytest_secaudit.policy import count_by_level
+from pytest_secaudit.policy import NEW_CHECK, count_by_level
 
 MAX_DEFECT_BLOCKS = 20
 MAX_ADVISORY_GROUPS = 5
@@ -213,6 +213,8 @@ def _head(finding: Finding, where: str, width: int) -> Iterator[Line]:
     else:  # a path is never cut: it must stay clickable
         yield Line(start, colour)
         yield Line(" " * _INDENT + where)
+    if finding.detail.get("new_check"):
+        yield Line(" " * _INDENT + NEW_CHECK)
 
 
 def _body(text: str, width: int) -> Iterator[Line]:
@@ -245,6 +247,33 @@ def _not_judged(audit: Audit, verbosity: int, width: int) -> Iterator[Line]:
         for name, state in evidence.watchers.items():
             if state != "on":
                 yield from _body(f"{name}: {state}", width)
+    yield from _baseline(audit, verbosity, width)
+
+
+def _baseline(audit: Audit, verbosity: int, width: int) -> Iterator[Line]:
+    """What became of the baseline, and what in it is of no use any more."""
+    use = audit.baseline
+    if use is None:
+        return
+    if use.is_written:
+        hint = f"; --secaudit-baseline={use.path} uses it" if use.is_first else ""
+        yield from _wrapped(f"baseline: {_entries(use.entries)} written to {use.path}{hint}", width)
+    if use.stale:
+        verb = "happens" if len(use.stale) == 1 else "happen"
+        yield from _wrapped(
+            f"baseline: {_entries(len(use.stale))} in {use.path} no longer {verb}; --secaudit-write-baseline drops "
+            + ("it" if len(use.stale) == 1 else "them"),
+            width,
+        )
+        shown = use.stale if verbosity >= 1 else use.stale[:MAX_PLACES]
+        for entry in shown:
+            yield from _body(entry, width)
+        if len(use.stale) > len(shown):
+            yield from _body(f"{len(use.stale) - len(shown):,} more: -v", width)
+
+
+def _entries(count: int) -> str:
+    return plural(count, "entry")
 
 
 def _wrapped(text: str, width: int) -> Iterator[Line]:
@@ -257,12 +286,12 @@ def _aside(audit: Audit) -> str:
         ("suppressed", len(audit.having("ignored"))),
         ("expected", len(audit.having("expected"))),
         ("baseline", len(audit.having("baselined"))),
-        ("cleared", len(audit.cleared)),
+        ("cleared", len(audit.cleared) + len(audit.also_cleared)),
     ]
     return ", ".join(f"{word} {count:,}" for word, count in counts if count)
 
 
-def _cost(audit: Audit, width: int) -> Iterator[Line]:
+def _cost(audit: Audit, verbosity: int, width: int) -> Iterator[Line]:
     """Whether tests checked anything, what was slept, what the audit itself took (its share where that says something)."""
     if audit.run.collect_only:
         return
@@ -276,6 +305,8 @@ def _cost(audit: Audit, width: int) -> Iterator[Line]:
         parts.append(f"audit took {1000 * seconds:.0f} ms")
     else:
         parts.append(f"audit took {seconds:.1f} s ({100 * seconds / max(seconds, whole):.1f} %)")
+        if verbosity >= 1 and audit.run.dearest:
+            parts[-1] += f", most of it for {audit.run.dearest}"
     yield from _joined(parts, width)
 
 
@@ -305,9 +336,11 @@ def _closing(audit: Audit, new: Sequence[Finding], verbosity: int, width: int) -
     worst: Severity | None = max((level for level in levels if levels[level]), default=None)
     colour = {DEFECT: "red", ADVISORY: "yellow"}.get(worst or INFO, "green" if audit.evidence.modules else "yellow")
     yield from (Line(line.text, colour) for line in _wrapped(audit.conclusion.text + hidden, width))
-    yield from _cost(audit, width)
+    yield from _cost(audit, verbosity, width)
     shown = [finding for finding in new if verbosity >= 1 or finding.severity > INFO]
     if shown and audit.run.collect_only:
         yield Line("pytest --secaudit confirms or clears them")
     elif shown:
-        yield Line(f"learn: pytest --secaudit-explain {shown[0].code}")
+        learn = f"learn: pytest --secaudit-explain {shown[0].code}"
+        many = audit.baseline is None and levels[DEFECT] + levels[ADVISORY] > MAX_DEFECT_BLOCKS
+        yield from _joined(["adopt: --secaudit-write-baseline", learn] if many else [learn], width)

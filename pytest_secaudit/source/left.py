@@ -85,15 +85,23 @@ def _left(module: TestModule, change: Change) -> Left | None:
     return Left(change, how, restored, weak)
 
 
-def by_monkeypatch(module: TestModule, change: Change) -> str:
-    """The same write of an attribute with ``monkeypatch``, in the words of the user; empty for any other write."""
+def by_patching(module: TestModule, change: Change) -> str:
+    """The same write of an attribute by a patch, in the words of the user; empty for any other write.
+
+    With ``monkeypatch``, but in a `unittest.TestCase`: its methods get no fixtures.
+    """
+    patch = "mock.patch.object" if _is_unittest(module, change.scope.outermost) else "monkeypatch.setattr"
     target = _target(module, change)
     if target is not None:
-        return f"monkeypatch.setattr({source_of(target.value)}, {target.attr!r}, ...)"
+        return f"{patch}({source_of(target.value)}, {target.attr!r}, ...)"
     call = change.node
     if isinstance(call, ast.Call) and terminal_name(call.func) == "setattr" and len(call.args) > 1:
-        return f"monkeypatch.setattr({source_of(call.args[0])}, {source_of(call.args[1], 40)}, ...)"
+        return f"{patch}({source_of(call.args[0])}, {source_of(call.args[1], 40)}, ...)"
     return ""
+
+
+def _is_unittest(module: TestModule, outer: Scope) -> bool:
+    return any("TestCase" in base for cls in module.lineage(outer.owner_class) for base in module.base_names(cls))
 
 
 def place_of(module: TestModule, change: Change) -> ast.AST:

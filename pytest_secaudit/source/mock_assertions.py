@@ -1,46 +1,18 @@
-"""The assertions of ``unittest.mock``: their names, what is mistaken for them, and who has them."""
+"""The assertions of ``unittest.mock`` in a file: what is mistaken for them, and who has them."""
 
 from __future__ import annotations
 
 import ast
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
 
+from pytest_secaudit import mock_names
 from pytest_secaudit.source.mocks import MOCKER_FIXTURES
 from pytest_secaudit.source.module import Scope, TestModule, dotted_name, own_nodes, parameter_names, terminal_name
 from pytest_secaudit.source.oracles import ASSERTION_ERRORS, handler_types
 
-#: Every assertion that a mock has.
-ASSERTIONS = frozenset(
-    (
-        "assert_any_await",
-        "assert_any_call",
-        "assert_awaited",
-        "assert_awaited_once",
-        "assert_awaited_once_with",
-        "assert_awaited_with",
-        "assert_called",
-        "assert_called_once",
-        "assert_called_once_with",
-        "assert_called_with",
-        "assert_has_awaits",
-        "assert_has_calls",
-        "assert_not_awaited",
-        "assert_not_called",
-    )
-)
-#: The same without the prefix: ``m.called_with(1)``. A mock does have ``called``.
-_UNPREFIXED = frozenset(name.removeprefix("assert_") for name in ASSERTIONS) - {"called"}
-
 #: Unknown names with such a beginning are errors on a mock (Python 3.10 to 3.13): nothing is silent there.
 _REFUSED = ("assert", "assret", "asert", "aseert", "assrt")
-
-#: What asks whether a mock was called, and is no attribute of a mock: ``m.is_called``, ``m.called_twice``.
-_STATE = re.compile(
-    r"(?:(?:is|was|were|has|have|had|been|got|not|never)_)*(?:called|awaited)(?:_(?:once|twice|thrice|with|exactly|again))*"
-)
 
 _TRUTH_METHODS = ("assertTrue", "assertIsNotNone", "assert_", "failUnless")
 
@@ -51,67 +23,9 @@ _SPECS = frozenset(("spec", "spec_set", "autospec", "wraps", "new", "new_callabl
 # --- names
 
 
-@lru_cache(maxsize=1 << 16)
 def meant(name: str) -> str:
     """The assertion that a mock's user meant by ``name``, where the mock takes that name without a word."""
-    if name in ASSERTIONS or name.startswith((*_REFUSED, "_")):
-        return ""
-    if name in _UNPREFIXED:
-        return f"assert_{name}"
-    return _misspelt(name)
-
-
-def _misspelt(name: str) -> str:
-    if "_" not in name or not _PIECES.search(name):
-        return ""
-    for right, slips in _SPELLINGS:
-        if _distance(name, right, slips) <= slips:
-            return right if right in ASSERTIONS else f"assert_{right}"
-    return ""
-
-
-def _slips(right: str) -> int:
-    # Short names are near to ordinary words: one slip, or none, is all that they are granted.
-    return 2 if len(right) > 12 else 1 if len(right) > 9 else 0
-
-
-#: Right spellings with the number of slips that still show what was meant.
-_SPELLINGS = [(right, _slips(right)) for right in (*sorted(ASSERTIONS), *sorted(_UNPREFIXED)) if _slips(right)]
-
-
-def _thirds(word: str) -> list[str]:
-    size = -(-len(word) // 3)
-    return [word[start : start + size] for start in range(0, len(word), size)]
-
-
-#: Two slips cannot touch all three parts of a word, so that one of them stands in every misspelling.
-_PIECES = re.compile("|".join(sorted({re.escape(part) for right, _ in _SPELLINGS for part in _thirds(right)})))
-
-
-def _distance(one: str, other: str, limit: int) -> int:
-    """How many letters to add, drop or change; anything above ``limit`` may be reported as more than it is."""
-    if abs(len(one) - len(other)) > limit:
-        return limit + 1
-    row = list(range(len(other) + 1))
-    for i, letter in enumerate(one, 1):
-        diagonal, row[0] = row[0], i
-        for j, wanted in enumerate(other, 1):
-            diagonal, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, diagonal + (letter != wanted))
-        if min(row) > limit:
-            break
-    return min(row[-1], limit + 1) if min(row) <= limit else limit + 1
-
-
-def asked_state(name: str) -> str:
-    """The assertion that the truth of an attribute such as ``is_called`` stands for, or an empty string."""
-    if name in _UNPREFIXED:
-        return f"assert_{name}"
-    if name == "called" or not _STATE.fullmatch(name):
-        return ""
-    verb = "awaited" if "awaited" in name else "called"
-    if "not_" in name or "never_" in name:
-        return f"assert_not_{verb}"
-    return f"assert_{verb}" + ("_once" if "_once" in name else "") + ("_with" if "_with" in name else "")
+    return "" if name.startswith(_REFUSED) else mock_names.meant(name)
 
 
 def is_own_attribute(module: TestModule, name: str) -> bool:

@@ -347,6 +347,14 @@ def lines_of(module: TestModule, statements: Iterable[ast.stmt]) -> tuple[int, .
     return tuple(sorted(found))
 
 
+def start_of(block: ast.Try | ast.With | ast.AsyncWith) -> tuple[int, ...]:
+    """The lines of which one runs whenever the block is entered: from its keyword to the head of its first statement."""
+    first = block.body[0]
+    inner: list[ast.stmt] | None = getattr(first, "body", None)
+    last = max(first.lineno, inner[0].lineno - 1) if inner else first.end_lineno or first.lineno
+    return tuple(range(block.lineno, last + 1))
+
+
 def guards(scope: Scope) -> Iterator[ast.stmt]:
     """The statements of a function that fail whenever they are reached."""
     for statement in (*scope.of(ast.Assert), *scope.of(ast.Expr), *scope.of(ast.Raise)):

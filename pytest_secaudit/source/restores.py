@@ -237,7 +237,9 @@ def _puts_back(module: TestModule, change: Change, later: Change) -> bool:
 
 
 def _ends_the_function(module: TestModule, last: Change) -> bool:
-    """Nothing uses what is written there: no call follows, but other writes."""
+    """Nothing uses what is written there: no call follows, but other writes. A variable that is set is no such end."""
+    if last.place.area == "environ" and isinstance(last.value, ast.Constant) and last.value.value:
+        return False
     writes = {id(node) for change in changes_in(module, last.scope) for node in ast.walk(change.node)}
     end: int = getattr(last.node, "end_lineno", 0)
     return not any(

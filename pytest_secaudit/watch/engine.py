@@ -18,11 +18,12 @@ from pytest_secaudit.redact import clean
 from pytest_secaudit.watch import real
 from pytest_secaudit.watch.areas.threads import Threads
 from pytest_secaudit.watch.eyes import Eyes, Looks
+from pytest_secaudit.watch.fixes import fitting
 from pytest_secaudit.watch.ledger import OUTSIDE, Actor, Claim, Ledger
 from pytest_secaudit.watch.record import Claimed
 from pytest_secaudit.watch.state import Area, Change, Site
 from pytest_secaudit.watch.turns import MAX_NAMED, Turn, window_of
-from pytest_secaudit.watch.writing_lines import writing_line
+from pytest_secaudit.watch.writing_lines import writing_lines
 
 #: How many close looks every run has, and the share of the tests' time that they may take from then on.
 FREE_LOOKS = 100
@@ -32,6 +33,8 @@ SHARE = 0.003
 NEAR, FAR, LATE = 0.35, 0.2, 0.05
 #: In per cent of the tests' run time.
 BUDGET = 5.0
+#: One in so many of the usual looks is measured watcher by watcher.
+SAMPLE = 64
 #: By so much (nanoseconds) the time that a file system notes may lag behind: it counts in ticks of the kernel.
 TICK = 12_000_000
 
@@ -47,9 +50,11 @@ class Engine:
     Attributes:
         source: the name of this process among several (``gw0``), or an empty string.
         seconds: what looking took so far.
+        costs: by watcher, as far as that was measured: one look in so many.
         others_act: what runs between two stages may change something, too.
         source_of: the text of a file, by its path as reports name it; raises OSError or ValueError.
         starter_of: tells who was on stage when a thread was started, by its ident.
+        works_for_others: whether the thread of an ident is the worker of a pool.
     """
 
     def __init__(self, areas: Sequence[Area], skip: Container[str] = (), *, exact: bool = False) -> None:
@@ -59,8 +64,11 @@ class Engine:
         self.off.update({name: "by secaudit_watch_skip" for name in self.areas if name in skip})
         self.source = ""
         self.seconds = 0.0
+        self.costs: defaultdict[str, float] = defaultdict(float)
+        self._looks = 0
         self.source_of: Callable[[str], str] = _nothing
         self.starter_of: Callable[[int], object] = _nobody
+        self.works_for_others: Callable[[int], bool] = _never
         self._pid = real.getpid()
         self._said: dict[int, tuple[str, str, str, str]] = {}
         self._remarks: dict[str, str] = {}
@@ -85,10 +93,12 @@ class Engine:
     def look(self, *, closely: bool = False) -> None:
         """What changed since the last look was done by whoever is on stage."""
         began = real.perf_counter()
-        self._look_with(self._eyes.always)
+        self._looks += 1
+        times = 0 if self._looks % SAMPLE else SAMPLE
+        self._look_with(self._eyes.always, times)
         woken = self._eyes.woken()
         if woken:
-            self._eyes.close_again(has_found=self._look_with(woken))
+            self._eyes.close_again(has_found=self._look_with(woken, times))
         now = real.perf_counter()
         if closely or self.exact:
             self._look_closely()
@@ -109,10 +119,10 @@ class Engine:
     def _look_for(self, before: Sequence[Actor], looks: Looks) -> bool:
         """Whether anything was found that whoever is on stage did, or one of those before."""
         if not before:
-            return self._look_with(looks)
+            return self._look_with(looks, 1)
         window = window_of(before, self.ledger.acting)
         self.ledger.enter(window)
-        has_found = self._look_with(looks)
+        has_found = self._look_with(looks, 1)
         self.ledger.leave(window)
         if self.ledger.owes(window):
             self.windows[window] = (*before, self.ledger.acting)
@@ -137,6 +147,11 @@ class Engine:
         for area in [*self._far.looks.values(), *self._late.looks.values()]:
             self._careful(area, getattr(area, "begin", _nothing_to_do))
 
+    @property
+    def owes_a_close_look(self) -> bool:
+        """Whether somebody left the stage without one."""
+        return bool(self._unwatched)
+
     def look_far(self) -> None:
         """Look everywhere, whatever it costs."""
         if self._far.looks:
@@ -155,7 +170,9 @@ class Engine:
         began = real.perf_counter()
         left, self._left = self._left, []
         for look, area in list(self._late.looks.items()):
+            before = real.perf_counter()
             found: Any = self._careful(area, look) or ()
+            self.costs[area.name] += real.perf_counter() - before
             for when, change in found:
                 self._note_late(area, change, when, left)
         now = real.perf_counter()
@@ -209,8 +226,10 @@ class Engine:
         self._free -= 1
         return self._free >= 0 or self._looked_at >= self._next_close_look or self.exact
 
-    def _look_with(self, looks: Looks) -> bool:
-        """Whether anything was found."""
+    def _look_with(self, looks: Looks, times: int = 0) -> bool:
+        """Whether anything was found; what each took is measured and counted so many times."""
+        if times:
+            return self._look_and_measure(looks, times)
         looked, has_found = None, False
         try:
             for looked in looks:
@@ -224,6 +243,14 @@ class Engine:
                 self.switch_off(looks[looked], error)
                 self._look_with({look: looks[look] for look in rest})
                 return True
+        return has_found
+
+    def _look_and_measure(self, looks: Looks, times: int) -> bool:
+        has_found = False
+        for look, area in list(looks.items()):
+            began = real.perf_counter()
+            has_found |= self._look_with({look: area})
+            self.costs[area.name] += times * (real.perf_counter() - began)
         return has_found
 
     def switch_off(self, area: Area, error: Exception) -> None:
@@ -243,19 +270,25 @@ class Engine:
     # --- the stage
 
     def follow_threads(self) -> None:
-        """What a thread does is of whoever was on stage when it was started."""
+        """What a thread does is of whoever was on stage when it was started.
+
+        What the worker of a pool does is of who hands it in: of who is on stage, for they nearly always wait for it.
+        """
         threads = self.areas.get("threads")
         if isinstance(threads, Threads):
             threads.on_start = lambda: self.who()[0]
             self.starter_of = threads.starter_of
+            self.works_for_others = threads.works_for_others
 
     def who(self) -> tuple[Actor, bool]:
         """Whose hand acts right now, and whether it is in another thread than the one that runs the tests."""
         ident = real.get_ident()
         if ident == real.main_thread.ident:
             return self.ledger.acting, False
-        starter = self.starter_of(ident)
-        return (starter if type(starter) is Actor else self.ledger.acting), True
+        starter, acting = self.starter_of(ident), self.ledger.acting
+        if type(starter) is not Actor or (acting is not OUTSIDE and self.works_for_others(ident)):
+            return acting, True
+        return starter, True
 
     def enter(self, actor: Actor) -> None:
         """Somebody goes on stage; what was done before is not theirs."""
@@ -317,6 +350,7 @@ class Engine:
         self.look(closely=True)
         if any(self.areas[name] in self._near.looks.values() for name, _ in self.ledger.owed(actor)):
             self._take(self._near)
+        self._look_again({name for name, _ in self.ledger.owed(actor)})
         members = self.windows.get(actor, ())
         owners: dict[int, Actor] = {}
         for name, change in self.ledger.owed(actor):
@@ -330,8 +364,17 @@ class Engine:
             claim.owner = owners.get(id(claim.change), actor)
             if claim.owner is not actor:  # it was in force for those who ran since, too
                 claim.bodies = self.ledger.bodies_since(claim.owner.id) or claim.bodies
+            claim.after_failure = claim.after_failure or self.ledger.has_failed(claim.owner)
+            claim.remade = claim.remade or self._is_reset(claim, members)
             self._describe(claim)
         self.seconds += real.perf_counter() - began
+
+    def _look_again(self, names: Iterable[str]) -> None:
+        """What was found at a far look may have been put back since, where no near look comes."""
+        areas = [self.areas[name] for name in names if name not in self.off]
+        looks = {area.look_again: area for area in areas if hasattr(area, "look_again")}
+        if looks:
+            self._look_for(list(self._far.unwatched), looks)
 
     def _settle(self, actor: Actor) -> None:
         """Nobody waits for what others owe: it may last as long as the run."""
@@ -352,42 +395,71 @@ class Engine:
         return ask_of is None or self._careful(area, lambda: ask_of(owner, change)) is not False
 
     def _found(self, actor: Actor, members: Sequence[Actor], area: str, change: Change) -> tuple[Actor, Change]:
-        """Who it was, and the line; of several it was the only one whose code can have written it."""
-        found = [(one, self._located(one, area, change)) for one in members if one.kind != "outside"]
-        places: dict[Place | None, tuple[Actor, Change]] = {
-            one.site.written_at: (member, one) for member, one in found if one.site is not None
-        }
-        if change.site is None and len(places) == 1:
-            member, located = next(iter(places.values()))
-            writers = {one.id for one, then in found if then.site is not None}
-            return (member if len(writers) == 1 else actor), located
-        if change.site is None and found and not places:
-            able = {member.id: member for member, _ in found if self._may_have_written(member, area, change)}
-            return (next(iter(able.values())) if len(able) == 1 else actor), change
-        return actor, self._located(actor, area, change) if not members else change
+        """Who it was, and the line; of several those whose code can have written it.
 
-    def _may_have_written(self, actor: Actor, area: str, change: Change) -> bool:
-        ask: Callable[[str, int, Change], bool] | None = getattr(self.areas[area], "may_have_written", None)
-        if ask is None or actor.plugin is not None or not actor.path:
-            return False
-        try:
-            return ask(self.source_of(actor.path), 0 if actor.kind == "import" else actor.line, change)
-        except (OSError, SyntaxError, ValueError, RecursionError):
-            return False
+        Where nobody's can, the place is the first test that at least names what was added.
+        """
+        if change.site is not None:
+            return actor, change
+        if not members:
+            return actor, self._located(change, actor.path, self._lines(actor, area, change))
+        present = [member for member in members if member.kind != "outside"]
+        known = [member for member in present if self._may_reach(member, area, change)] or present
+        lines = {member: self._lines(member, area, change, one_of_several=True) for member in known}
+        able = [member for member in known if lines[member]] or known
+        owner = actor if len(able) == len(present) else window_of(able, OUTSIDE)
+        if len({member.id for member in able}) == 1:
+            owner = able[-1]
+        elif not lines[able[0]]:
+            named = next((member for member in able if self._ask_code(member, area, "mentions", change)), owner)
+            owner = owner._replace(path=named.path, line=named.line)
+        paths = {member.path for member in able}
+        where = {line for member in able for line in lines[member]} if len(paths) == 1 else set()
+        return owner, self._located(change, owner.path, where)
 
-    def _located(self, actor: Actor, area: str, change: Change) -> Change:
-        """The change with its line, by reading the owner's code where the act itself was not noticed."""
-        if change.site is not None or actor.plugin is not None or not actor.path:
-            return change
+    def _lines(self, actor: Actor, area: str, change: Change, *, one_of_several: bool = False) -> set[int]:
+        """The lines of the actor's code that can have written, found by reading where the act itself was not noticed."""
+        watcher: Any = self.areas[area]
+        if one_of_several and hasattr(watcher, "lines_of_one_of_several"):
+            found = self._ask_code(actor, area, "lines_of_one_of_several", change)
+        elif hasattr(watcher, "writing_lines"):
+            found = self._ask_code(actor, area, "writing_lines", change)
+        else:
+            found = self._reading(actor, lambda text, first: writing_lines(text, first, area, change.subject))
+        return found if type(found) is set else set()
+
+    def _is_reset(self, claim: Claim, members: Sequence[Actor]) -> bool:
+        """Whether the set-up of the tests that may have left it puts it back before each of them."""
+        owner = claim.owner
+        tests = [one for one in members if one.id in owner.ids] if owner.kind == "window" else [owner]
+        tests = [one for one in tests if one.kind == "test"]
+        return bool(tests) and all(
+            self._ask_code(one, claim.area, "is_reset_by_set_up", claim.change) is True for one in tests
+        )
+
+    def _may_reach(self, actor: Actor, area: str, change: Change) -> bool:
+        ask: Callable[[Actor, Change], bool] | None = getattr(self.areas[area], "can_reach", None)
+        return ask is None or self._careful(self.areas[area], lambda: ask(actor, change)) is not False
+
+    def _ask_code(self, actor: Actor, area: str, question: str, change: Change) -> object:
+        """What the area says of the actor's code; None if it cannot be read, or the area does not know the question."""
+        ask: Callable[[str, int, Change], object] | None = getattr(self.areas[area], question, None)
+        return None if ask is None else self._reading(actor, lambda text, first: ask(text, first, change))
+
+    def _reading(self, actor: Actor, ask: Callable[[str, int], object]) -> object:
+        if actor.plugin is not None or not actor.path or actor.kind in ("outside", "window"):
+            return None
         try:
-            first = 0 if actor.kind == "import" else actor.line
-            text = self.source_of(actor.path)
-            find: Callable[[str, int, Change], int | None] | None = getattr(self.areas[area], "writing_line", None)
-            line = find(text, first, change) if find else writing_line(text, first, area, change.subject)
+            return ask(self.source_of(actor.path), 0 if actor.kind == "import" else actor.line)
         except (OSError, SyntaxError, ValueError, RecursionError):
+            return None
+
+    def _located(self, change: Change, path: str, lines: set[int]) -> Change:
+        """The change with its line, if there is but one."""
+        if change.site is not None or len(lines) != 1:
             return change
-        place = Place(actor.path, line) if line is not None else None
-        return replace(change, site=Site(place, place)) if place is not None else change
+        place = Place(path, min(lines))
+        return replace(change, site=Site(place, place))
 
     def source_line(self, place: Place) -> str:
         """The text of a line, its white space made even; empty where it cannot be read."""
@@ -407,10 +479,20 @@ class Engine:
         """Now, while the values are at hand."""
         area = self.areas[claim.area]
         said = self._careful(area, lambda: clean(area.said(claim.change)))
-        fix = self._careful(area, lambda: clean(area.fix(claim.change)))
+        fix = self._careful(area, lambda: clean(self._fix(area, claim)))
         level = self._careful(area, lambda: getattr(area, "level", _no_level)(claim.change))
         code = self._careful(area, lambda: getattr(area, "code_of", _no_level)(claim.change))
         self._said[claim.serial] = (str(said or "changed"), str(fix or ""), str(level or ""), str(code or area.code))
+
+    def _fix(self, area: Area, claim: Claim) -> str:
+        ask: Callable[[Actor, str, Change], str] | None = getattr(area, "fix_for", None)
+        if ask is None:
+            return fitting(area.fix(claim.change), claim.owner)
+        try:
+            text = self.source_of(claim.owner.path)
+        except (OSError, ValueError):
+            text = ""
+        return fitting(ask(claim.owner, text, claim.change), claim.owner)
 
     def _careful(self, area: Area, act: Callable[[], object]) -> object:
         try:
@@ -460,6 +542,8 @@ class Engine:
             seen=len(failed) + len(passed),
             seen_by=tuple(map(clean, [*failed, *passed][:MAX_NAMED])),
             victims=tuple(map(clean, failed[:MAX_NAMED])),
+            began=0 if claim.owner.kind == "import" else claim.bodies,  # in force from the first test on
+            until=claim.until,
         )
 
 
@@ -473,6 +557,10 @@ def _nothing(path: str) -> str:
 
 def _nobody(ident: int) -> object:
     return None
+
+
+def _never(ident: int) -> bool:
+    return False
 
 
 def _no_level(change: Change) -> str:

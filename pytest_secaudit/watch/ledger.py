@@ -114,7 +114,8 @@ class Ledger:
 
     def __init__(self) -> None:
         self.claims: list[Claim] = []
-        self._bodies: list[tuple[str, str]] = []
+        self._bodies: list[str] = []  # two lists: a pair for each test would take four times the room
+        self._groups: list[str] = []
         self._failed: set[int] = set()
         self.setting_up = False
         self._stage: list[Actor] = []
@@ -293,27 +294,37 @@ class Ledger:
         """A test goes on stage, and its body starts: it sees every claimed change that is in force."""
         self.setting_up = False
         self._stage.append(test)
-        self._bodies.append((test.id, test.group))
+        self._bodies.append(test.id)
+        self._groups.append(test.group)
 
     def bodies_since(self, test: str) -> int | None:
         """The number of bodies that had run when this test had; None if it never did."""
-        for number in range(len(self._bodies) - 1, -1, -1):
-            if self._bodies[number][0] == test:
-                return number + 1
-        return None
+        number = self._last_of(test)
+        return None if number is None else number + 1
 
     def test_failed(self, test: str) -> None:
         """The test failed: it may be a victim of what it saw."""
-        for number in range(len(self._bodies) - 1, -1, -1):
-            if self._bodies[number][0] == test:
-                self._failed.add(number)
-                return
+        number = self._last_of(test)
+        if number is not None:
+            self._failed.add(number)
+
+    def has_failed(self, actor: Actor) -> bool:
+        """Whether the actor is a test whose last run failed."""
+        return actor.kind == "test" and bool(self._failed) and self._last_of(actor.id) in self._failed
+
+    @property
+    def bodies(self) -> int:
+        """How many test bodies have begun."""
+        return len(self._bodies)
+
+    def _last_of(self, test: str) -> int | None:
+        return next((number for number in reversed(range(len(self._bodies))) if self._bodies[number] == test), None)
 
     def seen(self, claim: Claim) -> list[Body]:
         """The bodies that ran while the claim was in force, its owner's own not counted."""
         until = len(self._bodies) if claim.until is None else claim.until
         return [
-            Body(test, group, failed=number in self._failed)
-            for number, (test, group) in enumerate(self._bodies[claim.bodies : until], claim.bodies)
-            if test != claim.owner.id
+            Body(self._bodies[number], self._groups[number], failed=number in self._failed)
+            for number in range(claim.bodies, until)
+            if self._bodies[number] != claim.owner.id
         ]

@@ -18,8 +18,8 @@ from types import CodeType, FrameType, FunctionType
 from typing import Any
 
 from pytest_secaudit.redact import clean
+from pytest_secaudit.strangers import bases_of, home_of_class, is_class, is_module, names_of, type_name
 from pytest_secaudit.watch.record import Interest, LinesRan
-from pytest_secaudit.watch.strangers import bases_of, home_of_class, is_module, names_of, type_name
 
 _TOOL = "pytest-secaudit"
 #: 0 belongs to debuggers, 1 to coverage, 2 to profilers.
@@ -479,7 +479,7 @@ def _checks_called(unseen: Mapping[str, Iterable[str]], names: Mapping[str, obje
         ("testtools.testcase", "TestCase"),
     ):
         found = names_of(sys.modules.get(module)).get(cls)
-        members = names_of(found) if issubclass(type(found), type) else {}
+        members = names_of(found) if is_class(found) else {}
         yield from (code for name, value in members.items() if name.startswith("assert") and (code := _code(value)))
     for test, called in unseen.items():
         for name in called:
@@ -500,8 +500,8 @@ def _named(parts: list[str], test: str, names: Mapping[str, object]) -> object:
     for name in rest:
         if is_module(found):
             found = names_of(found).get(name)
-        elif issubclass(type(found), type):
-            found = next((names_of(base)[name] for base in bases_of(found) if name in names_of(base)), None)  # type: ignore[arg-type]
+        elif is_class(found):
+            found = next((names_of(base)[name] for base in bases_of(found) if name in names_of(base)), None)
         else:
             return None
     return found

@@ -20,6 +20,7 @@ from site import getsitepackages
 from typing import Any
 
 from pytest_secaudit.redact import clean
+from pytest_secaudit.strangers import home_of_class, names_of, type_name
 from pytest_secaudit.watch import real
 from pytest_secaudit.watch.areas.origins import library
 from pytest_secaudit.watch.engine import owner_of
@@ -27,7 +28,6 @@ from pytest_secaudit.watch.ledger import OUTSIDE, Actor
 from pytest_secaudit.watch.noticing import Noticings
 from pytest_secaudit.watch.record import Noticed
 from pytest_secaudit.watch.stack import Stack
-from pytest_secaudit.watch.strangers import home_of_class, names_of, type_name
 from pytest_secaudit.watch.tapping import Around, Taps
 
 __unittest = True

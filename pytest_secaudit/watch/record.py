@@ -24,6 +24,7 @@ class Claimed:
         remade: the next set-up put it back before a test body ran.
         seen_in_group: a test body of the group ran while it was in force.
         seen, seen_by, victims: how many later tests ran while it was in force, some of them, those that failed.
+        began, until: how many test bodies of the process had begun when it was left, and when it was put back, if ever.
     """
 
     source: str
@@ -45,6 +46,8 @@ class Claimed:
     seen: int = 0
     seen_by: tuple[str, ...] = ()
     victims: tuple[str, ...] = ()
+    began: int = 0
+    until: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +171,8 @@ class Watched:
         slept_s: real time slept in all, concurrent sleeps counted once.
         slept_in_threads_s: the same of threads that tests and fixtures started; not part of it.
         seconds: what watching took.
+        costs: the same by watcher, estimated.
+        bodies: how many test bodies ran in each process.
         lines: which lines of interest ran.
         simulated: the failures that mocks of passed tests were told to raise.
     """
@@ -181,6 +186,8 @@ class Watched:
     slept_s: float = 0.0
     slept_in_threads_s: float = 0.0
     seconds: float = 0.0
+    costs: Mapping[str, float] = field(default_factory=dict)
+    bodies: Mapping[str, int] = field(default_factory=dict)
     lines: tuple[LinesRan, ...] = ()
     simulated: tuple[SimulatedFailure, ...] = ()
 

@@ -112,12 +112,17 @@ class Area(Protocol):
     * ``sizes``: lists and dicts; whichever grows or shrinks, `look` is asked. Only beside ``stirred``.
     * ``look_near()``, ``look_far()``: what is too dear to be looked at with every stage: at a few places where something
       may be expected, and everywhere; as often as the budget allows, and when the tests of a module are over.
+    * ``look_again()``: where something was found before; before a claim.
     * ``look_late()``: what says itself when it was changed; pairs of that time, in nanoseconds, and a change.
     * ``begin()``: the test modules are imported, the first test has not begun. Only beside these three.
     * ``is_lasting(change)``: whether anybody else will see it; before a claim.
     * ``is_harm_of(owner, change)``: whether it is for this owner to put it back; before a claim.
-    * ``writing_line(text, first, change)``: the line of the owner's function that wrote, found by reading.
-    * ``may_have_written(text, first, change)``: whether any of its lines can have.
+    * ``can_reach(owner, change)``: whether the owner gets at it at all; asked where it may have been one of several.
+    * ``writing_lines(text, first, change)``: the lines of the owner's function that can have written, found by reading.
+    * ``lines_of_one_of_several(text, first, change)``: the same, more strictly, where it may have been one of several.
+    * ``mentions(text, first, change)``: whether the owner's code at least names what was added.
+    * ``is_reset_by_set_up(text, first, change)``: whether the set-up of the owner's class puts it back each time.
+    * ``fix_for(owner, text, change)``: the fix in the names that the owner's file, whose source is handed in, has for it.
     * ``level(change)``: the severity of a claim where it is not the check's own.
     * ``code_of(change)``: the check of a claim where it is not the area's own.
     * ``remark``: what it leaves out, for the report.

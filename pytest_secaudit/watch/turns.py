@@ -67,7 +67,9 @@ def window_of(actors: Sequence[Actor], last: Actor) -> Actor:
     if len(everybody) == 1:
         return next(iter(everybody))
     tests = [actor for actor in everybody if actor.kind == "test"]
-    named = tests or [actor for actor in everybody if actor.plugin is None] or list(everybody)
-    first, last = named[0], named[-1]
+    users = [actor for actor in everybody if actor.plugin is None] or list(everybody)
+    named = tests if len({actor.id for actor in tests}) > 1 else users  # the set-up of one test's own fixture
+    first, last, place = named[0], named[-1], (tests or named)[0]
+    identity = first.id if first.id == last.id else f"{first.id} ... {last.id}"
     ids = tuple(dict.fromkeys(actor.id for actor in everybody))[:MAX_MEMBERS]
-    return last._replace(kind="window", id=first.id if first.id == last.id else f"{first.id} ... {last.id}", ids=ids)
+    return (tests or named)[-1]._replace(kind="window", id=identity, ids=ids, path=place.path, line=place.line)

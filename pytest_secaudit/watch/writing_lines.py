@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import ast
 import functools
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+import re
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from pytest_secaudit.no_gc import no_gc
@@ -64,6 +65,8 @@ class Write:
         called: the last name of what it calls; empty where it assigns or deletes.
         is_part: it is an item or attribute that is assigned to or deleted, not a name.
         is_within: it changes what is there: an item is assigned to or deleted, or something is added to it.
+        key: the item that is assigned to or deleted, or the first argument of the call, where that is a text in quotes.
+        value: type and value of the constant that is assigned; None if it is none.
     """
 
     line: int
@@ -71,6 +74,34 @@ class Write:
     called: str = ""
     is_part: bool = False
     is_within: bool = False
+    key: str | None = None
+    value: tuple[str, Hashable] | None = None
+
+
+#: What a key of these is called in a statement is what it is called in the subject.
+_KEYED = re.compile(r"(?:sys\.modules|os\.environ)\[(['\"])(.*)\1\]$")
+
+
+def writing_lines(text: str, first: int, area: str, subject: str) -> set[int]:
+    """The lines of the statements that can have written.
+
+    Args:
+        text: the source of the owner's file.
+        first: the first line of the owner's function, decorators included; 0 for the module's own level.
+        area: the name of the watcher that saw the change.
+        subject: what was changed.
+
+    Raises:
+        SyntaxError, ValueError: when the file cannot be parsed.
+    """
+    words = _words(area, subject)
+    keyed = _KEYED.match(subject)
+
+    def fits(write: Write) -> bool:
+        is_another = keyed is not None and write.key is not None and write.key != keyed[2]
+        return not is_another and not words.isdisjoint(write.names)
+
+    return _lines(text, first, words, fits)
 
 
 def writing_line(text: str, first: int, area: str, subject: str) -> int | None:
@@ -85,12 +116,19 @@ def writing_line(text: str, first: int, area: str, subject: str) -> int | None:
     Raises:
         SyntaxError, ValueError: when the file cannot be parsed.
     """
-    words = _words(area, subject)
-    return _only_line(text, first, words, lambda write: not words.isdisjoint(write.names))
+    lines = writing_lines(text, first, area, subject)
+    return lines.pop() if len(lines) == 1 else None
 
 
 def lines_of_attribute(
-    text: str, first: int, holder: Collection[str], name: str, *, in_place: bool, alone: bool
+    text: str,
+    first: int,
+    holder: Collection[str],
+    name: str,
+    *,
+    in_place: bool,
+    alone: bool,
+    value: Callable[[tuple[str, Hashable] | None], bool] | None = None,
 ) -> set[int]:
     """The lines of the statements that can have changed what is under a name.
 
@@ -101,6 +139,7 @@ def lines_of_attribute(
         name: its own.
         in_place: it was not set but changed, which its methods can do, too.
         alone: the name may also stand alone, as that of a module does; what a class holds never does.
+        value: asked whether a statement fits that assigns this constant, or none.
 
     Raises:
         SyntaxError, ValueError: when the file cannot be parsed.
@@ -111,14 +150,16 @@ def lines_of_attribute(
             return False
         if write.called and (not in_place or write.called == name):
             return False
+        if value is not None and not value(write.value):
+            return False
         others = write.names - {name, write.called}
         return (alone and not others) or not others.isdisjoint(holder)
 
     return _lines(text, first, (name,), fits)
 
 
-def line_of_call(text: str, first: int, start: str) -> int | None:
-    """The line of the only call of something whose name begins so.
+def lines_of_call(text: str, first: int, start: str) -> set[int]:
+    """The lines of the calls of something whose name begins so.
 
     Args:
         text: the source of the owner's file.
@@ -128,7 +169,7 @@ def line_of_call(text: str, first: int, start: str) -> int | None:
     Raises:
         SyntaxError, ValueError: when the file cannot be parsed.
     """
-    return _only_line(text, first, (start,), lambda write: write.called.startswith(start))
+    return _lines(text, first, (start,), lambda write: write.called.startswith(start))
 
 
 #: What changes a container in place.
@@ -138,8 +179,8 @@ _MUTATORS = frozenset(
 )
 
 
-def line_of_value(text: str, first: int, name: str) -> int | None:
-    """The line of the only statement that can have changed what a name stands for.
+def lines_of_value(text: str, first: int, name: str) -> set[int]:
+    """The lines of the statements that can have changed what a name stands for.
 
     Args:
         text: the source of the owner's file.
@@ -154,11 +195,11 @@ def line_of_value(text: str, first: int, name: str) -> int | None:
         is_change = not write.called or write.called in _MUTATORS
         return name in write.names and is_change and (len(write.names) > 1 or write.is_part)
 
-    return _only_line(text, first, (name,), fits)
+    return _lines(text, first, (name,), fits)
 
 
-def line_with(text: str, first: int, word: str) -> int | None:
-    """The only line in a function, or in those of its file that it calls, where a word stands in a string.
+def lines_with(text: str, first: int, word: str) -> set[int]:
+    """The lines in a function, or in those of its file that it calls, where a word stands in a string.
 
     Args:
         text: the source of the owner's file.
@@ -169,14 +210,41 @@ def line_with(text: str, first: int, word: str) -> int | None:
         SyntaxError, ValueError: when the file cannot be parsed.
     """
     if word not in text:
+        return set()
+    return {line for line, said in _source(text).strings(first) if word in said}
+
+
+def says(text: str, first: int, word: str) -> bool:
+    """Whether a string in a function, or in those of its file that it calls, is just this.
+
+    Args:
+        text: the source of the owner's file.
+        first: the first line of the owner's function, decorators included; 0 for the module's own level.
+        word: what to look for.
+
+    Raises:
+        SyntaxError, ValueError: when the file cannot be parsed.
+    """
+    return word in text and word in _source(text).said(first)
+
+
+#: What runs before each test of a class.
+_SET_UPS = ("setUp", "asyncSetUp", "setup_method")
+
+
+def set_up_of(text: str, first: int) -> int | None:
+    """The first line of the set-up that runs before the test in whose function this line is; None if there is none.
+
+    Args:
+        text: the source of the test's file.
+        first: the first line of the test's function, decorators included.
+
+    Raises:
+        SyntaxError, ValueError: when the file cannot be parsed.
+    """
+    if not any(name in text for name in _SET_UPS):
         return None
-    lines = {line for line, said in _source(text).strings(first) if word in said}
-    return lines.pop() if len(lines) == 1 else None
-
-
-def _only_line(text: str, first: int, words: Iterable[str], fits: Callable[[Write], bool]) -> int | None:
-    lines = _lines(text, first, words, fits)
-    return lines.pop() if len(lines) == 1 else None
+    return _source(text).set_up_of(first)
 
 
 def _lines(text: str, first: int, words: Iterable[str], fits: Callable[[Write], bool]) -> set[int]:
@@ -199,6 +267,7 @@ class _Source:
         self._functions = _by_name(tree.body)
         self._methods = _by_name(node for cls in tree.body if isinstance(cls, ast.ClassDef) for node in cls.body)
         self._known: dict[int, list[Write]] = {}
+        self._said: dict[int, frozenset[str]] = {}
 
     def writes(self, first: int) -> list[Write]:
         """What the function there may write to, and those that it calls."""
@@ -213,6 +282,21 @@ class _Source:
             for node in _own_nodes(one):
                 if isinstance(node, ast.Constant) and isinstance(node.value, str):
                     yield node.lineno, node.value
+
+    def said(self, first: int) -> frozenset[str]:
+        """All strings in them."""
+        known = self._said.get(first)
+        if known is None:
+            known = self._said[first] = frozenset(said for _, said in self.strings(first))
+        return known
+
+    def set_up_of(self, first: int) -> int | None:
+        for cls in ast.walk(self._tree):
+            methods = _by_name(cls.body) if isinstance(cls, ast.ClassDef) else {}
+            if any(node is not None and _starts_at(node, first) for node in methods.values()):
+                found = next((methods[name] for name in _SET_UPS if methods.get(name) is not None), None)
+                return None if found is None else _first_line(found)
+        return None
 
     def _reached(self, first: int) -> list[ast.AST]:
         owner = self._tree if first == 0 else _function_at(self._tree, first)
@@ -244,16 +328,25 @@ def _words(area: str, subject: str) -> frozenset[str]:
 
 def _function_at(tree: ast.Module, first: int) -> ast.AST | None:
     for node in ast.walk(tree):
-        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
-            start = min((node.lineno, *(decorator.lineno for decorator in node.decorator_list)))
-            if start <= first <= node.lineno:
-                return node
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and _starts_at(node, first):
+            return node
     return None
 
 
-def _by_name(body: Iterable[ast.stmt]) -> dict[str, ast.AST | None]:
+_Function = ast.FunctionDef | ast.AsyncFunctionDef
+
+
+def _first_line(node: _Function) -> int:
+    return min((node.lineno, *(decorator.lineno for decorator in node.decorator_list)))
+
+
+def _starts_at(node: _Function, first: int) -> bool:
+    return _first_line(node) <= first <= node.lineno
+
+
+def _by_name(body: Iterable[ast.stmt]) -> dict[str, _Function | None]:
     """The functions of these statements; None for a name that several have."""
-    found: dict[str, ast.AST | None] = {}
+    found: dict[str, _Function | None] = {}
     for node in body:
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
             found[node.name] = None if node.name in found else node
@@ -282,6 +375,7 @@ def _own_writes(owner: ast.AST) -> Iterator[Write]:
             yield from _of_call(node)
         elif isinstance(node, (ast.Assign, ast.Delete, ast.AugAssign, ast.AnnAssign)):
             targets = node.targets if isinstance(node, (ast.Assign, ast.Delete)) else [node.target]
+            value = _constant(node.value) if isinstance(node, (ast.Assign, ast.AnnAssign)) else None
             parts = [
                 part for one in targets for part in (one.elts if isinstance(one, (ast.Tuple, ast.List)) else [one])
             ]
@@ -291,6 +385,8 @@ def _own_writes(owner: ast.AST) -> Iterator[Write]:
                     frozenset(_names(part)),
                     is_part=isinstance(part, (ast.Attribute, ast.Subscript)),
                     is_within=isinstance(part, ast.Subscript) or isinstance(node, ast.AugAssign),
+                    key=_text(part.slice) if isinstance(part, ast.Subscript) else None,
+                    value=value,
                 )
                 for part in parts
                 if not _is_of_self(part)
@@ -301,9 +397,19 @@ def _of_call(node: ast.Call) -> Iterator[Write]:
     called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
     name = node.args[1] if len(node.args) > 1 else None
     if called in ("setattr", "delattr") and isinstance(name, ast.Constant) and isinstance(name.value, str):
-        yield Write(node.lineno, frozenset((*_names(node.args[0]), name.value)))
+        value = _constant(node.args[2]) if len(node.args) > 2 else None
+        yield Write(node.lineno, frozenset((*_names(node.args[0]), name.value)), value=value)
     elif called not in _READERS:
-        yield Write(node.lineno, frozenset(_names(node.func)), called or " ")
+        key = _text(node.args[0]) if node.args else None
+        yield Write(node.lineno, frozenset(_names(node.func)), called or " ", key=key)
+
+
+def _text(node: ast.expr) -> str | None:
+    return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else None
+
+
+def _constant(node: ast.expr | None) -> tuple[str, Hashable] | None:
+    return (type(node.value).__name__, node.value) if isinstance(node, ast.Constant) else None
 
 
 def _is_of_self(node: ast.expr) -> bool:

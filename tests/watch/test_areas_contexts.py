@@ -75,6 +75,7 @@ def test_objects_are_told_apart_by_identity_and_never_asked() -> None:
         one, other = Hostile(), Hostile()
         Holder.inner.set(one)
         (change,) = area.look()
+        assert area.fix(change).startswith("token = Holder.inner.set(...), and Holder.inner.reset(token)")
         assert change.after == Held(one)
         Holder.inner.set(other)
         (change,) = area.look()
@@ -107,7 +108,7 @@ def test_a_variable_is_found_once_its_module_is_there(monkeypatch: pytest.Monkey
         assert not area.look()
         monkeypatch.setitem(sys.modules, "secaudit_tests_late", module)
         late.set(4)
-        assert [change.key for change in area.look()] == ["secaudit_tests_late.late"]
+        assert [change.key for change in area.look()] == ["secaudit_tests_late:late"]
 
     within(act)
 

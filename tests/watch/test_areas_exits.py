@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import gc
 import sys
 import types
 import weakref
@@ -43,6 +44,30 @@ def test_a_registration_is_seen_with_its_line_and_its_end(area: Exits) -> None:
     atexit.unregister(clean_up)
     assert area.look() == [Change(change.subject, change.after, ABSENT, key=change.key)]
     assert not area.look()
+
+
+class Resources:
+    def __init__(self) -> None:
+        atexit.register(self.close)
+
+    def close(self) -> None: ...
+
+
+def test_the_fix_says_it_as_the_code_does(area: Exits) -> None:
+    resources = Resources()
+    items = [1]
+    atexit.register(items.clear)
+    atexit.register(gc.collect)
+    atexit.register([].clear)
+    fixes = [area.fix(change).partition(" in a finally")[0] for change in area.look()]
+    assert fixes == [
+        "atexit.unregister(self.close)",
+        "atexit.unregister(items.clear)",
+        "atexit.unregister(gc.collect)",
+        "atexit.unregister(what was registered)",
+    ]
+    for function in (resources.close, items.clear, gc.collect, [].clear):
+        atexit.unregister(function)
 
 
 def test_unregistered_before_anybody_looked(area: Exits) -> None:

@@ -79,6 +79,19 @@ def test_a_handler_that_is_left_and_one_that_is_put_back(area: Signals) -> None:
     assert not area.look()
 
 
+def test_another_handler_of_the_same_name_is_said_to_be_another(area: Signals) -> None:
+    class Server:
+        def stop(self, number: int, frame: object) -> None: ...
+
+    signal.signal(signal.SIGTERM, Server().stop)
+    assert len(list(area.look())) == 1
+    signal.signal(signal.SIGTERM, Server().stop)
+    (change,) = area.look()
+    said = area.said(change)
+    assert said.startswith("handled by ")
+    assert said.endswith("Server.stop, another one than before")
+
+
 def test_put_back_between_two_looks(area: Signals) -> None:
     old = signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGINT, old)

@@ -10,9 +10,9 @@ from unittest import mock
 
 import pytest
 
+from pytest_secaudit.strangers import called, home_of, is_module, names_of, type_name
 from pytest_secaudit.watch.areas.values import Hidden, shown, token
 from pytest_secaudit.watch.state import ABSENT, Held
-from pytest_secaudit.watch.strangers import called, home_of, is_module, names_of, type_name
 
 
 class Meta(type):

@@ -6,12 +6,14 @@ import asyncio
 import concurrent.futures
 import gc
 import logging.handlers
+import multiprocessing.pool
 import queue
 import sys
 import threading
 import types
 import weakref
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -197,6 +199,45 @@ def test_who_started_a_thread_is_known_within_it(area: Threads) -> None:
     assert seen == ["test_x"]
     assert area.starter_of(threading.get_ident()) is None
     assert area.starter_of(-1) is None
+
+
+@pytest.mark.parametrize(
+    "run",
+    [
+        lambda act: in_a_pool(act, ""),
+        lambda act: in_a_pool(act, "mine"),
+        lambda act: in_an_older_pool(act),  # noqa: PLW0108 - it is defined below
+        lambda act: asyncio.run(in_a_thread(act)),
+    ],
+)
+def test_a_worker_of_a_pool_is_known(area: Threads, run: Callable[[Callable[[], object]], object]) -> None:
+    assert run(lambda: area.works_for_others(threading.get_ident())) is True
+
+
+def in_a_pool(act: Callable[[], object], name: str) -> object:
+    with ThreadPoolExecutor(1, thread_name_prefix=name) as pool:
+        return pool.submit(act).result()
+
+
+def in_an_older_pool(act: Callable[[], object]) -> object:
+    pool = multiprocessing.pool.ThreadPool(1)
+    try:
+        return pool.apply(act)
+    finally:
+        pool.close()
+        pool.join()
+
+
+async def in_a_thread(act: Callable[[], object]) -> object:
+    return await asyncio.to_thread(act)
+
+
+def test_any_other_thread_works_for_who_started_it(area: Threads) -> None:
+    seen = []
+    thread = threading.Thread(target=lambda: seen.append(area.works_for_others(threading.get_ident())))
+    thread.start()
+    thread.join()
+    assert [*seen, area.works_for_others(threading.get_ident()), area.works_for_others(-1)] == [False] * 3
 
 
 # --- noise

@@ -217,7 +217,7 @@ def test_a_public_folder_tells_what_the_owner_names(tmp_path: Path, elsewhere: E
         ("~/.tool", "behind, a file", "", False),
     ]
     source = 'def test_it():\n    open(home / ".tool", "w").close()\n'
-    assert elsewhere.writing_line(source, 1, Change("~/.tool", ABSENT, "file", key="public:~/.tool")) == 2
+    assert elsewhere.writing_lines(source, 1, Change("~/.tool", ABSENT, "file", key="public:~/.tool")) == {2}
 
 
 @pytest.mark.parametrize("value", [None, 5, "relative", "\0", Path("/no/such/folder"), object(), b"/tmp"])

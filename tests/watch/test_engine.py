@@ -9,7 +9,7 @@ import pytest
 
 from pytest_secaudit.model import Place
 from pytest_secaudit.watch import real
-from pytest_secaudit.watch.engine import Engine
+from pytest_secaudit.watch.engine import SAMPLE, Engine
 from pytest_secaudit.watch.ledger import Actor
 from pytest_secaudit.watch.state import Change, Site
 
@@ -109,6 +109,28 @@ def test_watcher_that_raises_is_switched_off_and_named_and_the_others_go_on() ->
     assert len(engine.claimed()) == 1
 
 
+def test_what_each_watcher_takes_is_measured_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [0.0]
+    monkeypatch.setattr(real, "perf_counter", lambda: now[0])
+
+    class Slow(Box):
+        def look(self) -> Iterable[Change]:
+            now[0] += 1.0
+            return super().look()
+
+    slow, box = Slow("slow"), Box()
+    engine = Engine([slow, box])
+    for _ in range(2 * SAMPLE):
+        engine.look()
+    assert dict(engine.costs) == {"slow": engine.seconds, "box": 0.0}
+    slow.error = RuntimeError("no")
+    box.value = "open"
+    for _ in range(SAMPLE):
+        engine.look()
+    assert engine.watchers == {"slow": "off: it failed: RuntimeError: no", "box": "on"}
+    assert engine.costs["slow"] == 2 * SAMPLE, "what fails is measured no more"
+
+
 def test_watcher_that_fails_to_describe_is_switched_off_too(monkeypatch: pytest.MonkeyPatch) -> None:
     box = Box()
     monkeypatch.setattr(box, "said", lambda change: 1 / 0)
@@ -187,7 +209,8 @@ def a_window(*actors: Actor) -> Actor:
 
 def test_a_fixture_is_not_to_blame_for_what_the_test_within_it_did() -> None:
     window = a_window(FIXTURE, TEST, FIXTURE)
-    assert (window.kind, window.id, window.path, window.line) == ("window", TEST.id, TEST.path, TEST.line)
+    assert (window.kind, window.id) == ("window", f"{FIXTURE.id} ... {TEST.id}")
+    assert (window.path, window.line) == (TEST.path, TEST.line)
     assert window.ids == (FIXTURE.id, TEST.id)
 
 
@@ -256,3 +279,32 @@ def test_stopping_ends_all_looking() -> None:
     engine.look(closely=True)
     assert box.stopped
     assert engine.watchers == {"box": "on"}
+
+
+def test_what_was_found_far_away_is_looked_at_again_before_it_is_claimed() -> None:
+    class Far(Box):
+        """Only a far look sees it, and a look again."""
+
+        def look(self) -> Iterable[Change]:
+            return ()
+
+        def look_far(self) -> Iterable[Change]:
+            return super().look()
+
+        look_again = look_far
+
+    far = Far(last="closed", value="closed")
+    engine = Engine([far])
+    engine.enter(TEST)
+    far.value = "open"
+    engine.look_far()
+    engine.leave(TEST)
+    far.value = "closed"
+    engine.close(TEST)
+    assert engine.claimed() == ()
+    far.value = "open"
+    engine.enter(TEST)
+    engine.look_far()
+    engine.leave(TEST)
+    engine.close(TEST)
+    assert len(engine.claimed()) == 1

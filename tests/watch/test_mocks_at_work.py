@@ -19,10 +19,8 @@ from unittest import mock
 
 import pytest
 
-from pytest_secaudit.checks import psa802_security_check_mocked_bare as psa802
-from pytest_secaudit.source import mock_assertions
 from pytest_secaudit.watch.ledger import Actor
-from pytest_secaudit.watch.mocks_at_work import MocksAtWork, names
+from pytest_secaudit.watch.mocks_at_work import MocksAtWork
 from pytest_secaudit.watch.mocks_at_work.signatures import plain_function, refusal
 from pytest_secaudit.watch.record import Noticed, SimulatedFailure
 from pytest_secaudit.watch.stack import Stack
@@ -210,19 +208,6 @@ def test_a_sealed_mock_refuses_as_ever(run: Run) -> None:
         m.asser_called()
     run.mocks.test_ends("", passed=True)
     assert run.mocks.drain() == ()
-
-
-def test_the_names_are_those_of_the_rules() -> None:
-    assert names.ASSERTIONS == mock_assertions.ASSERTIONS
-    assert names._UNPREFIXED == mock_assertions._UNPREFIXED
-    assert names._STATE == mock_assertions._STATE
-    assert names._SPELLINGS == mock_assertions._SPELLINGS
-    for name in ("called_onc", "asser_called", "caled_once", "has_cals", "was_called", "call_once", "recalls_it", "x"):
-        assert names.meant(name) == mock_assertions.meant(name)
-        assert names.asked_state(name) == mock_assertions.asked_state(name)
-    assert (names._VERBS, names._OBJECTS, names._ALONE) == (psa802._VERBS, psa802._OBJECTS, psa802._ALONE)
-    for name in ("checkSSL", "_check_tls", "is_authenticated", "Check_token", "verify", "enforce_limit", "authorize"):
-        assert names.is_security_check(name) == psa802._is_security_check(name)
 
 
 # --- expectations that are empty

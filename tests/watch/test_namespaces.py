@@ -455,6 +455,9 @@ from unittest import mock
 @pytest.mark.parametrize("order", [{"id": 1}, pytest.param({"id": 2}, id="two")])
 def test_order(order): pass
 
+@pytest.mark.parametrize("a,b", [pytest.param(2, {"c": 1})])
+def test_two(a, b): pass
+
 @pytest.fixture(params=[{"kind": "a"}])
 def rule(request): return request.param
 
@@ -473,14 +476,54 @@ def test_parameters_of_tests_and_fixtures(load: Callable[..., types.ModuleType],
     module.test_order.pytestmark[0].args[1][1].values[0]["id"] = 3
     module.rule._fixture_function_marker.params[0]["kind"] = "b"
     module.TestIt.test_both.pytestmark[0].args[1][0][1]["c"] = 2
+    module.test_two.pytestmark[0].args[1][0].values[1]["c"] = 2
     module.TestIt.test_both.patchings[0].new()
-    assert {subject for subject, *_ in told(area)} == {
-        "test_it.test_order(order)[0]['id']",
-        "test_it.rule(params)[0]['kind']",
-        "test_it.test_order(order)[1][0][0]['id']",
-        "test_it.TestIt.test_both(a,b)[0][1]['c']",
-        "test_it.TestIt.test_both.patchings[0].new.call_count",
+    order = "work on a copy: order = copy.deepcopy(order)"
+    assert {change.subject: area.fix(change) for change in area.look_far()} == {
+        "test_it.test_order(order)[0]['id']": order,
+        "test_it.rule(params)[0]['kind']": "hand out a copy: copy.deepcopy(request.param)",
+        "test_it.test_order(order)[1][0][0]['id']": order,
+        "test_it.TestIt.test_both(a,b)[0][1]['c']": "work on a copy: b = copy.deepcopy(b)",
+        "test_it.test_two(a,b)[0][0][1]['c']": "work on a copy of what a or b is: copy.deepcopy(...)",
+        "test_it.TestIt.test_both.patchings[0].new.call_count": (
+            "reset_mock() before each test, or let the decorator make it: without `new`, each call gets one of its own"
+        ),
     }
+
+
+def test_only_the_test_itself_gets_at_its_parameters(load: Callable[..., types.ModuleType], area: Namespaces) -> None:
+    module = load("test_it", PARAMETERS, "/repo/test_it.py")
+    area.begin()
+    module.test_order.pytestmark[0].args[1][0]["id"] = 3
+    module.rule._fixture_function_marker.params[0]["kind"] = "b"
+    module.TestIt.test_both.pytestmark[0].args[1][0][1]["c"] = 2
+    reach = {
+        change.subject.partition("(")[0]: [
+            actor for actor in ("it.py::test_order[a]", "it.py::test_orders[a]", "it.py::Sub::test_both[1]", "it.py::test_x")
+            if area.can_reach(Actor("test", f"test_{actor}"), change)
+        ]
+        for change in area.look_far()
+    }  # fmt: skip
+    assert reach["test_it.test_order"] == ["it.py::test_order[a]"]
+    assert reach["test_it.TestIt.test_both"] == ["it.py::Sub::test_both[1]"]
+    assert len(reach["test_it.rule"]) == 4
+
+
+def test_containers_of_the_interpreter_are_nobodys(load: Callable[..., types.ModuleType], area: Namespaces) -> None:
+    source = "import sys\nA = sys.modules\nB = {'p': sys.path}\ndef f(x=sys.modules): pass\nC = dict(sys.modules)"
+    load("shop", source, "/repo/shop.py")
+    area.begin()
+    load("shop_late", "", "/repo/shop_late.py")
+    load("pytest_secaudit.late", "", "/x/late.py")
+    sys.path.append("/repo/shop")
+    try:
+        sys.modules["shop"].C["pytest_secaudit.late"] = sys
+        assert told(area) == []
+        sys.modules["shop"].B = {"p": sys.path}
+        sys.modules["shop"].C["other"] = sys
+        assert [subject for subject, *_ in told(area)] == ["shop.C['other']"]
+    finally:
+        sys.path.remove("/repo/shop")
 
 
 def test_a_module_that_is_loaded_anew_is_one_hazard(shop: types.ModuleType, area: Namespaces) -> None:
@@ -491,7 +534,7 @@ def test_a_module_that_is_loaded_anew_is_one_hazard(shop: types.ModuleType, area
     }
     assert "loaded anew" in area.said(changes[0])
     text = "def test_it():\n    importlib.reload(shop)\n"
-    assert area.writing_line(text, 1, changes[0]) == 2
+    assert area.writing_lines(text, 1, changes[0]) == {2}
 
 
 @pytest.mark.parametrize(
@@ -512,3 +555,19 @@ def test_what_a_test_module_has_of_its_own_is_no_stand_in(
     area.begin()
     module.VIEW.cached = module.handler  # by the product, when it was asked for the first time
     assert told(area) == [("test_it.VIEW.cached", "PSA110", "added, a function", "info")]
+
+
+def test_what_was_put_back_is_seen_by_looking_again_wherever_it_was(
+    area: Namespaces, shop: types.ModuleType, load: Callable[..., types.ModuleType], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = [f"shop_{number}" for number in range(20)]  # more than are looked at with every stage
+    others = [load(name, "LIMIT = 1") for name in names]
+    area.look()
+    for module in others:
+        vars(module)["LIMIT"] = 2
+    assert len(list(area.look_far())) == len(names)
+    assert list(area.look_again()) == []
+    vars(others[0])["LIMIT"] = 1
+    [change] = area.look_again()
+    assert change.subject == "shop_0.LIMIT"
+    assert list(area.look_far()) == [], "it was seen already"

@@ -49,7 +49,8 @@ PLUGIN = Actor("fixture", "<site-packages>/x.py::y", scope="function", plugin="x
     [
         ([TESTS[0]], OUTSIDE, "t.py::test_0", "test"),
         ([TESTS[0]], TESTS[0], "t.py::test_0", "test"),
-        ([FIXTURE], TESTS[1], "t.py::test_1", "window"),
+        ([FIXTURE], TESTS[1], "t.py::db ... t.py::test_1", "window"),
+        ([PLUGIN], TESTS[1], "t.py::test_1", "window"),
         ([TESTS[0], FIXTURE], TESTS[1], "t.py::test_0 ... t.py::test_1", "window"),
         ([PLUGIN, FIXTURE], OUTSIDE, "t.py::db", "window"),
     ],

@@ -6,7 +6,7 @@ import textwrap
 
 import pytest
 
-from pytest_secaudit.watch.writing_lines import writing_line
+from pytest_secaudit.watch.writing_lines import lines_of_attribute, says, set_up_of, writing_line, writing_lines
 
 
 @pytest.mark.parametrize(
@@ -103,3 +103,56 @@ def test_file_that_cannot_be_parsed() -> None:
 
 def test_file_without_the_word_is_not_even_parsed() -> None:
     assert writing_line("def", 1, "umask", "the umask") is None
+
+
+@pytest.mark.parametrize(
+    ("body", "lines"),
+    [
+        ("sys.modules.pop('x')", {2}),
+        ("sys.modules.pop('y')", set()),
+        ("del sys.modules['y']", set()),
+        ("sys.modules[name] = None", {2}),
+        ("del sys.modules['x']; sys.modules.update(z=1)\n    sys.modules.pop('x')", {2, 3}),
+    ],
+)
+def test_a_key_that_is_written_out_is_the_one_that_was_changed(body: str, lines: set[int]) -> None:
+    text = f"def test_it():\n    {body}\n"
+    assert writing_lines(text, 1, "modules", "sys.modules['x']") == lines
+
+
+def test_a_constant_that_is_assigned_can_be_told_from_others() -> None:
+    text = "def test_it():\n    a.x = False\n    a.x = True\n    a.x = some()\n    setattr(a, 'x', 3)\n    a.x += 1\n"
+    seen = []
+
+    def fits(constant: object) -> bool:
+        seen.append(constant)
+        return constant is None
+
+    assert lines_of_attribute(text, 1, {"a"}, "x", in_place=False, alone=True, value=fits) == {4, 6}
+    assert sorted(map(str, seen)) == sorted(map(str, [("bool", False), ("bool", True), ("int", 3), None, None]))
+
+
+CASES = """
+class TestIt:
+    @some
+    def setUp(self): ...
+    def test_it(self): ...
+    class Inner:
+        def test_inner(self): ...
+def test_alone(): ...
+class Test_async:
+    async def asyncSetUp(self): ...
+    async def test_it(self): ...
+"""
+
+
+@pytest.mark.parametrize(("first", "line"), [(5, 3), (7, None), (8, None), (11, 10), (1, None)])
+def test_the_set_up_of_a_test(first: int, line: int | None) -> None:
+    assert set_up_of(CASES, first) == line
+
+
+def test_a_word_that_the_owner_says() -> None:
+    text = "def test_it():\n    put('pizza')\ndef test_other():\n    put('pizzas', pizza)\n"
+    assert says(text, 1, "pizza")
+    assert not says(text, 3, "pizza")
+    assert not says("def", 1, "pizza")

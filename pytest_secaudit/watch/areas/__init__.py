@@ -9,7 +9,6 @@ from types import ModuleType
 from typing import Any
 
 from pytest_secaudit.redact import clean
-from pytest_secaudit.watch.areas.applications import DependencyOverrides, FlaskConfig
 from pytest_secaudit.watch.areas.builtin_names import BuiltinNames
 from pytest_secaudit.watch.areas.children import Children
 from pytest_secaudit.watch.areas.contexts import ContextVars
@@ -19,6 +18,7 @@ from pytest_secaudit.watch.areas.environ import Environ
 from pytest_secaudit.watch.areas.exits import Exits
 from pytest_secaudit.watch.areas.filters import Filters
 from pytest_secaudit.watch.areas.fixture_values import FixtureValues
+from pytest_secaudit.watch.areas.frameworks import NAMES, areas_of_frameworks
 from pytest_secaudit.watch.areas.generators import Decimals, Generator
 from pytest_secaudit.watch.areas.imports import Imports
 from pytest_secaudit.watch.areas.interpreter import Interpreter
@@ -28,7 +28,6 @@ from pytest_secaudit.watch.areas.logs import Logging, LoggingDisable
 from pytest_secaudit.watch.areas.loops import EventLoops
 from pytest_secaudit.watch.areas.modules import Modules
 from pytest_secaudit.watch.areas.pending import Tasks
-from pytest_secaudit.watch.areas.settings_objects import DjangoSettings, OsloConfig
 from pytest_secaudit.watch.areas.signals import Signals
 from pytest_secaudit.watch.areas.threads import Threads
 from pytest_secaudit.watch.areas.timezone import TimeZone
@@ -85,7 +84,6 @@ _PLAIN = (
     Locale,
     TimeZone,
     Limits,
-    Logging,
     LoggingDisable,
     Decimals,
     EventLoops,
@@ -93,16 +91,14 @@ _PLAIN = (
     Exits,
     Threads,
     Children,
-    DjangoSettings,
 )
-_OF_PROJECT = (OsloConfig, FlaskConfig, DependencyOverrides)
 
 
 def areas_for(taps: Taps, stack: Stack, facts: Facts) -> list[Area]:
     """All areas, with their taps in place; one that cannot be made says so and is never looked at."""
     makers: list[tuple[Any, Callable[[], Any]]] = [(area, partial(area, taps, stack)) for area in _PLAIN]
-    makers += [(area, partial(area, taps, stack, facts.is_project, facts.test_path)) for area in _OF_PROJECT]
     makers += [
+        (Logging, partial(Logging, taps, stack, relative=facts.relative)),
         (Imports, partial(Imports, taps, stack, relative=facts.relative)),
         (Filters, partial(Filters, taps, stack, reset_by_pytest=facts.warnings_are_reset)),
         (Generator, partial(Generator, taps, stack, reseeded=facts.random_is_reseeded)),
@@ -115,8 +111,9 @@ def areas_for(taps: Taps, stack: Stack, facts: Facts) -> list[Area]:
         makers.append((FixtureValues, values))
         makers.append((Files, partial(Files, taps, stack, root=facts.root, is_ignored=facts.is_ignored)))
         makers.append((Elsewhere, partial(Elsewhere, taps, stack, root=facts.root)))
-        makers.append((Namespaces, partial(Namespaces, taps, stack, facts.is_project, facts.test_path)))
-    return [_made(area, make) for area, make in makers]
+        makers.append((Namespaces, partial(Namespaces, taps, stack, facts.is_project, facts.test_path, facts.relative)))
+    made = [_made(area, make) for area, make in makers]
+    return [*made, *areas_of_frameworks(taps, stack, facts.is_project, facts.test_path)]
 
 
 def _made(area: Any, make: Callable[[], Any]) -> Area:
@@ -155,6 +152,7 @@ class Unavailable:
 ACTS = ("sleep", "contact", "credential files", "outputs", "loads", "lines", "mocks")
 
 _OTHERS = (
+    Logging,
     Imports,
     Filters,
     Generator,
@@ -166,4 +164,4 @@ _OTHERS = (
     Elsewhere,
     Namespaces,
 )
-WATCHERS = (*(area.name for area in (*_PLAIN, *_OF_PROJECT, *_OTHERS)), *ACTS)
+WATCHERS = (*(area.name for area in (*_PLAIN, *_OTHERS)), *NAMES, *ACTS)

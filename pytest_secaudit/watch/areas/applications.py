@@ -14,12 +14,12 @@ from types import ModuleType
 from typing import Any
 
 from pytest_secaudit.redact import clean
+from pytest_secaudit.strangers import called, home_of, names_of
 from pytest_secaudit.watch import real
 from pytest_secaudit.watch.areas.settings_values import differences, left, shown
 from pytest_secaudit.watch.areas.shared_objects import Shared, SharedObjects
 from pytest_secaudit.watch.stack import Stack
 from pytest_secaudit.watch.state import ABSENT, Change, Held
-from pytest_secaudit.watch.strangers import called, home_of, names_of
 from pytest_secaudit.watch.tapping import Taps
 
 Entries = dict[Any, Any]

@@ -9,10 +9,10 @@ from operator import is_
 from typing import Any
 
 from pytest_secaudit.redact import clean
+from pytest_secaudit.strangers import bases_of, home_of_class
 from pytest_secaudit.watch.areas.values import shown, token
 from pytest_secaudit.watch.stack import Stack
 from pytest_secaudit.watch.state import ABSENT, Change
-from pytest_secaudit.watch.strangers import bases_of, home_of_class
 from pytest_secaudit.watch.tapping import Taps
 
 #: Of interactive shells, and of `warnings`.

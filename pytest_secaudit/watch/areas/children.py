@@ -15,12 +15,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+from pytest_secaudit.strangers import home_of, names_of
 from pytest_secaudit.watch import programs, real
 from pytest_secaudit.watch.areas.origins import QUIETLY, library
 from pytest_secaudit.watch.areas.patience import Patience
 from pytest_secaudit.watch.stack import Stack
 from pytest_secaudit.watch.state import ABSENT, Change, Site
-from pytest_secaudit.watch.strangers import home_of, names_of
 from pytest_secaudit.watch.tapping import Taps
 
 _RUNNING = "running"

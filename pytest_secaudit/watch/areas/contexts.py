@@ -14,11 +14,11 @@ from collections.abc import Callable, Hashable, Sequence
 from types import ModuleType
 from typing import Any
 
+from pytest_secaudit.strangers import called, type_name
 from pytest_secaudit.watch import real
 from pytest_secaudit.watch.areas.values import Hidden
 from pytest_secaudit.watch.stack import Stack
 from pytest_secaudit.watch.state import ABSENT, Change, Held
-from pytest_secaudit.watch.strangers import called, type_name
 from pytest_secaudit.watch.tapping import Taps
 
 _PLAIN = (bool, bytes, float, int, str)
@@ -61,7 +61,7 @@ class ContextVars:
         return changes
 
     def _place(self, variable: contextvars.ContextVar[Any]) -> str:
-        """Where under the rootdir the variable is kept, or an empty string."""
+        """Where under the rootdir the variable is kept, ``shop.cart:Cart.user``; or an empty string."""
         if self._modules != len(real.modules) or len(self._places) > _MAX_PLACES:
             self._modules = len(real.modules)
             self._places = {known: place for known, place in self._places.items() if place}
@@ -76,9 +76,11 @@ class ContextVars:
             space = vars(module).copy()
             for key, value in space.items():
                 if value is variable:
-                    return f"{name}.{key}"
-                if type(value) is type and any(inner is variable for inner in list(vars(value).values())):
-                    return f"{name}.{key}"
+                    return f"{name}:{key}"
+                if type(value) is type:
+                    found = next((inner for inner, one in list(vars(value).items()) if one is variable), None)
+                    if found is not None:
+                        return f"{name}:{key}.{found}"
         return ""
 
     def _is_ours(self, module: ModuleType) -> bool:
@@ -93,7 +95,7 @@ class ContextVars:
         return f"set to {_said(change.after)} (it was {_said(change.before)})"
 
     def fix(self, change: Change) -> str:
-        name = change.key.rpartition(".")[2]
+        name = change.key.partition(":")[2]
         return f"token = {name}.set(...), and {name}.reset(token) in a finally or after the fixture's yield"
 
     def settle(self) -> None: ...

@@ -21,7 +21,7 @@ from typing import Any
 
 from pytest_secaudit.watch import real
 from pytest_secaudit.watch.areas.holders import Holders
-from pytest_secaudit.watch.areas.temporary import in_the_temporary_folder
+from pytest_secaudit.watch.lasting_paths import in_the_temporary_folder
 from pytest_secaudit.watch.stack import Stack
 from pytest_secaudit.watch.state import ABSENT, Change, Site
 from pytest_secaudit.watch.tapping import Taps

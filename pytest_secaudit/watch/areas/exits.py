@@ -9,14 +9,14 @@ from __future__ import annotations
 import atexit
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from itertools import count
-from types import BuiltinFunctionType, FunctionType, MethodType
+from types import BuiltinFunctionType, FrameType, FunctionType, MethodType
 from typing import Any
 
+from pytest_secaudit.strangers import called, is_module, names_of
 from pytest_secaudit.watch import real
 from pytest_secaudit.watch.areas.origins import QUIETLY
 from pytest_secaudit.watch.stack import Stack
 from pytest_secaudit.watch.state import ABSENT, Change, Site
-from pytest_secaudit.watch.strangers import called
 from pytest_secaudit.watch.tapping import Taps
 from pytest_secaudit.watch.writes import caller
 
@@ -57,7 +57,7 @@ class Exits:
         with QUIETLY:
             if self._is_by_test(args[0]):
                 name = called(args[0])
-                key = f"{name} {next(self._serials)}"
+                key = f"{next(self._serials)} {_expression(args[0], caller())}"
                 self._left[key] = _identity(args[0]), f"atexit.register({name})"
                 self._note(key, ABSENT, _REGISTERED, self._stack.site())
         return result
@@ -97,7 +97,7 @@ class Exits:
         return "registered" if change.after == _REGISTERED else "unregistered"
 
     def fix(self, change: Change) -> str:
-        name = change.subject.partition("(")[2].rstrip(")").rpartition(".")[2]
+        name = change.key.partition(" ")[2] or "what was registered"
         return f"atexit.unregister({name}) in a finally, or after the fixture's yield"
 
     def settle(self) -> None: ...
@@ -105,6 +105,23 @@ class Exits:
     def stop(self) -> None:
         self._left.clear()
         self._new.clear()
+
+
+def _expression(function: object, frame: FrameType | None) -> str:
+    """What the code that registers it calls it; empty if that is not known."""
+    whole, names = function, []
+    if type(function) is MethodType:
+        whole, names = function.__self__, [function.__func__.__name__]
+    elif type(function) is BuiltinFunctionType and not is_module(function.__self__):
+        whole, names = function.__self__, [function.__name__]
+    for space in (frame.f_locals, frame.f_globals) if frame is not None else ():
+        for name, value in list(space.items()):
+            if value is whole:
+                return ".".join((name, *names))
+        for name, value in list(space.items()):
+            if is_module(value) and names_of(value).get(own := called(whole).rpartition(".")[2]) is whole:
+                return ".".join((name, own, *names))
+    return "" if names else called(function).rpartition(".")[2]
 
 
 def _identity(function: object) -> Hashable:

@@ -12,10 +12,10 @@ from collections.abc import Mapping, Sequence
 from operator import is_
 from typing import Any
 
+from pytest_secaudit.strangers import called, type_name
 from pytest_secaudit.watch.areas.values import token
 from pytest_secaudit.watch.stack import Stack
 from pytest_secaudit.watch.state import ABSENT, Change
-from pytest_secaudit.watch.strangers import called, type_name
 from pytest_secaudit.watch.tapping import Taps
 
 _WARNINGS: Mapping[str, Any] = vars(warnings)

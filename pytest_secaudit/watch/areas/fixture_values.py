@@ -13,14 +13,14 @@ from types import ModuleType
 from typing import Any
 
 from pytest_secaudit.redact import clean
+from pytest_secaudit.strangers import home_of_class, is_module, names_of, with_article
 from pytest_secaudit.watch import real
 from pytest_secaudit.watch.areas.pictures import Picture, Place, Whole, changed, is_container, picture, weight
 from pytest_secaudit.watch.areas.values import Hidden
 from pytest_secaudit.watch.stack import Stack
 from pytest_secaudit.watch.state import ABSENT, Change
-from pytest_secaudit.watch.strangers import home_of_class, is_module, names_of, with_article
 from pytest_secaudit.watch.tapping import Taps
-from pytest_secaudit.watch.writing_lines import line_of_value
+from pytest_secaudit.watch.writing_lines import lines_of_value
 
 _NAMED = 5
 #: Of these the value is said. Text may be a password.
@@ -180,9 +180,9 @@ class FixtureValues:
         one = self._watched.get(int(change.key.partition(" ")[0]))
         return one is not None and self._classes.get(type(one.value), False) and not self._is_of_tests(type(one.value))
 
-    def writing_line(self, text: str, first: int, change: Change) -> int | None:
-        """The only line that assigns to what the fixture gave, or calls what changes it."""
-        return line_of_value(text, first, _fixture(change))
+    def writing_lines(self, text: str, first: int, change: Change) -> set[int]:
+        """The lines that assign to what the fixture gave, or call what changes it."""
+        return lines_of_value(text, first, _fixture(change))
 
     def fix(self, change: Change) -> str:
         name = _fixture(change)

@@ -15,8 +15,8 @@ import types
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from pytest_secaudit.strangers import bases_of, home_of, home_of_class
 from pytest_secaudit.watch import real
-from pytest_secaudit.watch.strangers import bases_of, home_of, home_of_class
 
 _CONTAINERS = frozenset(
     (

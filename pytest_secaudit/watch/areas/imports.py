@@ -15,17 +15,16 @@ from operator import is_
 from typing import Any
 
 from pytest_secaudit.redact import clean
+from pytest_secaudit.strangers import called, home_of, is_from
 from pytest_secaudit.watch import real
-from pytest_secaudit.watch.areas.temporary import in_the_temporary_folder
 from pytest_secaudit.watch.areas.values import shown, token
+from pytest_secaudit.watch.lasting_paths import ROOTDIR, from_the_rootdir
 from pytest_secaudit.watch.stack import Stack
 from pytest_secaudit.watch.state import ABSENT, Change, Held
-from pytest_secaudit.watch.strangers import called, home_of, is_from
 from pytest_secaudit.watch.tapping import Taps
 
 PATH = "sys.path"
 ORDER = "the order of sys.path"
-ROOTDIR = "<rootdir>"
 
 #: Stands for what is no plain list: it is looked at again each time.
 _NO_LIST: Any = object()
@@ -143,13 +142,7 @@ class Imports:
             yield Change(ORDER, order_before, order_now)
 
     def _from_the_rootdir(self, entry: str) -> str:
-        if not real.isabs(entry):
-            return entry
-        relative = self._relative(entry)
-        if relative == ".":
-            return ROOTDIR
-        is_below = not real.isabs(relative) and not relative.startswith(("../", "<")) and relative != ".."
-        return f"{ROOTDIR}/{relative}" if is_below else in_the_temporary_folder(entry) or entry
+        return from_the_rootdir(entry, self._relative)
 
     def said(self, change: Change) -> str:
         before, after = change.before, change.after

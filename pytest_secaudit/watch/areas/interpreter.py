@@ -18,11 +18,11 @@ from operator import is_, itemgetter
 from typing import Any
 
 from pytest_secaudit.redact import clean
+from pytest_secaudit.strangers import home_of_class, is_from, is_module, names_of, type_name
 from pytest_secaudit.watch import real
 from pytest_secaudit.watch.areas.values import Hidden, shown, token
 from pytest_secaudit.watch.stack import Stack
 from pytest_secaudit.watch.state import ABSENT, Change
-from pytest_secaudit.watch.strangers import home_of_class, is_from, is_module, names_of, type_name
 from pytest_secaudit.watch.tapping import Taps
 from pytest_secaudit.watch.writes import Writes, Written
 

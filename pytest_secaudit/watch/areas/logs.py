@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import gc
 import logging
+import re
 import weakref
 from collections import defaultdict, deque
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
@@ -21,17 +22,20 @@ from operator import is_, itemgetter
 from types import FrameType, FunctionType
 from typing import Any
 
+from pytest_secaudit.strangers import bases_of, called, home_of, names_of, type_name
 from pytest_secaudit.watch import real
 from pytest_secaudit.watch.areas.origins import QUIETLY, library
 from pytest_secaudit.watch.areas.values import shown, token
+from pytest_secaudit.watch.lasting_paths import ROOTDIR, as_everywhere
 from pytest_secaudit.watch.stack import Stack
 from pytest_secaudit.watch.state import ABSENT, Change, Held, Site
-from pytest_secaudit.watch.strangers import bases_of, called, home_of, names_of, type_name
 from pytest_secaudit.watch.tapping import Taps
 from pytest_secaudit.watch.writes import Writes, caller
 
 _PLAIN = ("level", "propagate", "disabled")
 _ATTRIBUTES = (*_PLAIN, "handlers", "filters")
+#: Of a file: no code can say it like this.
+_NO_NAME = re.compile(rf"(['\"])(?:{ROOTDIR}|<tmp>|<site-packages>)(?:/.*)?\1(?=\))")
 _SETTINGS = {
     "_loggerClass": "logging.getLoggerClass()",
     "_logRecordFactory": "logging.getLogRecordFactory()",
@@ -63,8 +67,9 @@ class Logging:
     code = "PSA112"
     off = ""
 
-    def __init__(self, taps: Taps, stack: Stack) -> None:
+    def __init__(self, taps: Taps, stack: Stack, *, relative: Callable[[str], str] = str) -> None:
         self._stack = stack
+        self._relative = relative
         self._root: logging.Logger = logging.root
         self._manager = logging.root.manager
         self._seen: dict[str, _Picture] = {}
@@ -185,13 +190,14 @@ class Logging:
         return self._compared(name, before, now, sites)
 
     def _compared(self, name: str, before: _Picture, now: _Picture, sites: Mapping[str, Site]) -> list[Change]:
+        said = _said(as_everywhere(name, self._relative))  # some call it by their file
         changes = [
-            (kind, Change(f"{_said(name)}.{kind}", getattr(before, kind), getattr(now, kind)))
+            (kind, Change(f"{said}.{kind}", getattr(before, kind), getattr(now, kind)))
             for kind in _PLAIN
             if getattr(before, kind) != getattr(now, kind)
         ]
-        changes += [("handlers", one) for one in _moved(f"{_said(name)}.handlers", before.handlers, now.handlers)]
-        changes += [("filters", one) for one in _moved(f"{_said(name)}.filters", before.filters, now.filters)]
+        changes += [("handlers", one) for one in _moved(f"{said}.handlers", before.handlers, now.handlers)]
+        changes += [("filters", one) for one in _moved(f"{said}.filters", before.filters, now.filters)]
         return [
             replace(change, site=sites.get(kind))
             for kind, change in changes
@@ -309,7 +315,7 @@ class Logging:
         return f"{verb} {words(change.after)} (it was {words(change.before)})"
 
     def fix(self, change: Change) -> str:
-        logger, _, kind = change.subject.rpartition(")")
+        logger, _, kind = _NO_NAME.sub("...", change.subject).rpartition(")")
         name = logger.partition("(")[2]
         if kind == ".level":
             where = f", logger={name}" if name else ""

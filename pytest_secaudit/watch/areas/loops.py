@@ -13,11 +13,11 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from types import FrameType, ModuleType
 from typing import Any
 
+from pytest_secaudit.strangers import called, home_of, names_of, type_name
 from pytest_secaudit.watch import real
 from pytest_secaudit.watch.areas.origins import QUIETLY, library
 from pytest_secaudit.watch.stack import Stack
 from pytest_secaudit.watch.state import Change, Held, Site
-from pytest_secaudit.watch.strangers import called, home_of, names_of, type_name
 from pytest_secaudit.watch.tapping import Taps
 from pytest_secaudit.watch.writes import caller
 

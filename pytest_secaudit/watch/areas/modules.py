@@ -17,10 +17,10 @@ from operator import is_
 from typing import Any
 
 from pytest_secaudit.redact import clean
+from pytest_secaudit.strangers import bases_of, called, home_of, home_of_class, is_from, is_module, names_of
 from pytest_secaudit.watch.areas.values import shown, token
 from pytest_secaudit.watch.stack import Stack
 from pytest_secaudit.watch.state import Change, Held
-from pytest_secaudit.watch.strangers import bases_of, called, home_of, home_of_class, is_from, is_module, names_of
 from pytest_secaudit.watch.tapping import Taps
 
 WHOLE = "sys.modules"

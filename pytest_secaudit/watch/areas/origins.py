@@ -8,9 +8,9 @@ from contextlib import suppress
 from functools import cache
 from site import getsitepackages
 
+from pytest_secaudit.strangers import names_of
 from pytest_secaudit.watch import real
 from pytest_secaudit.watch.state import Site
-from pytest_secaudit.watch.strangers import names_of
 
 #: Around our own bookkeeping within somebody's call: what goes wrong with us is no affair of theirs.
 QUIETLY = suppress(Exception)

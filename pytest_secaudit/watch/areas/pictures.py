@@ -13,8 +13,8 @@ from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Seq
 from dataclasses import dataclass
 from typing import Any, Final
 
+from pytest_secaudit.strangers import bases_of, names_of
 from pytest_secaudit.watch.state import ABSENT, Held
-from pytest_secaudit.watch.strangers import bases_of, names_of
 
 #: What a picture shows at most, and how deep it goes.
 MOST_PLACES: Final = 1000

@@ -13,13 +13,13 @@ from operator import is_
 from types import FrameType, ModuleType
 from typing import Any
 
+from pytest_secaudit.strangers import is_from, names_of
 from pytest_secaudit.watch import real
 from pytest_secaudit.watch.areas.origins import library
 from pytest_secaudit.watch.areas.settings_values import MISSING, differences, left, setting, shown
 from pytest_secaudit.watch.areas.shared_objects import SharedObjects
 from pytest_secaudit.watch.stack import Stack
 from pytest_secaudit.watch.state import ABSENT, Change, Site
-from pytest_secaudit.watch.strangers import is_from, names_of
 from pytest_secaudit.watch.tapping import Taps
 
 __unittest = True

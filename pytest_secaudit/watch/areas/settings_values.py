@@ -6,8 +6,8 @@ from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from pytest_secaudit.strangers import called
 from pytest_secaudit.watch.state import ABSENT, Held
-from pytest_secaudit.watch.strangers import called
 
 _PLAIN = frozenset((bool, bytes, float, int, str, type(None)))
 #: These are switches and figures; a string may be a password, whatever its setting is called.

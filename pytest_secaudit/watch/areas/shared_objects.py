@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from types import BuiltinFunctionType, FunctionType, ModuleType
 
+from pytest_secaudit.strangers import is_module, names_of
 from pytest_secaudit.watch import real
-from pytest_secaudit.watch.strangers import is_module, names_of
 
 _MAX_OBJECTS = 50
 _FUNCTIONS = (FunctionType, BuiltinFunctionType)

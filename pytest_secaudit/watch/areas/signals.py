@@ -12,11 +12,11 @@ from collections.abc import Hashable, Iterable, Mapping, Sequence
 from operator import is_
 from typing import Any
 
+from pytest_secaudit.strangers import is_from
 from pytest_secaudit.watch import real
 from pytest_secaudit.watch.areas.values import shown, token
 from pytest_secaudit.watch.stack import Stack
 from pytest_secaudit.watch.state import Change
-from pytest_secaudit.watch.strangers import is_from
 from pytest_secaudit.watch.tapping import Taps
 from pytest_secaudit.watch.writes import Writes, caller
 
@@ -87,7 +87,8 @@ class Signals:
     def said(self, change: Change) -> str:
         if change.subject == TIMER:
             return "running: SIGALRM will come in a later test"
-        return f"{_shown(change.after)} (it was {_shown(change.before)})"
+        before, after = _shown(change.before), _shown(change.after)
+        return f"{after}, another one than before" if before == after else f"{after} (it was {before})"
 
     def fix(self, change: Change) -> str:
         if change.subject == TIMER:

@@ -15,11 +15,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from pytest_secaudit.model import INFO
+from pytest_secaudit.strangers import home_of, names_of
 from pytest_secaudit.watch.areas.origins import QUIETLY, library
 from pytest_secaudit.watch.areas.patience import Patience
 from pytest_secaudit.watch.stack import Stack
 from pytest_secaudit.watch.state import ABSENT, Change, Held, Site
-from pytest_secaudit.watch.strangers import home_of, names_of
 from pytest_secaudit.watch.tapping import Taps
 
 #: Modules whose threads are kept on purpose, by the class of the thread or by the function that it runs.
@@ -53,6 +53,15 @@ _NAMES = (
     "tqdm",
     "waitpid-",
 )
+#: Modules of pools, whose workers do what others hand in, and names of such workers.
+_POOLS = (
+    "anyio.",
+    "concurrent.futures.",
+    "multiprocessing.dummy.",
+    "multiprocessing.pool.",
+    "trio._core._thread_cache.",
+)
+_WORKERS = ("AnyIO worker", "ThreadPoolExecutor-", "Trio thread", "asyncio_")
 _THREADING: Mapping[str, Any] = vars(threading)
 _RUNNING = "running"
 
@@ -102,6 +111,15 @@ class Threads:
         thread = _active().get(ident)
         started = self._starts.get(id(thread))
         return started.by if started is not None and started.thread() is thread else None
+
+    def works_for_others(self, ident: int) -> bool:
+        """Whether the thread of this ident is the worker of a pool: it acts for those who hand in the work."""
+        thread = _active().get(ident)
+        if thread is None:
+            return False
+        name, target = names_of(thread).get("_name"), names_of(thread).get("_target")
+        homes = (f"{home_of(one)}." for one in (thread, target))
+        return (type(name) is str and name.startswith(_WORKERS)) or any(home.startswith(_POOLS) for home in homes)
 
     def _around(self, original: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
         __tracebackhide__ = True

@@ -8,9 +8,9 @@ from operator import is_, itemgetter
 from typing import Any
 
 from pytest_secaudit.redact import clean
+from pytest_secaudit.strangers import type_name
 from pytest_secaudit.watch.stack import Stack
 from pytest_secaudit.watch.state import Change
-from pytest_secaudit.watch.strangers import type_name
 from pytest_secaudit.watch.tapping import Taps
 from pytest_secaudit.watch.writes import Writes
 

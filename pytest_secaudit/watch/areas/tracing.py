@@ -6,10 +6,10 @@ import sys
 from collections.abc import Hashable, Iterable
 from types import MethodType
 
+from pytest_secaudit.strangers import bases_of, home_of, home_of_class
 from pytest_secaudit.watch.areas.values import shown, token
 from pytest_secaudit.watch.stack import Stack
 from pytest_secaudit.watch.state import Change
-from pytest_secaudit.watch.strangers import bases_of, home_of, home_of_class
 from pytest_secaudit.watch.tapping import Taps
 
 _TOOLS = frozenset(

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pytest_secaudit.redact import clean
+from pytest_secaudit.strangers import called
 from pytest_secaudit.watch.state import ABSENT, Held
-from pytest_secaudit.watch.strangers import called
 
 _PLAIN = frozenset((bool, bytes, float, int, str, type(None)))
 

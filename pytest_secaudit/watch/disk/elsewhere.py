@@ -15,13 +15,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from pytest_secaudit.redact import clean
+from pytest_secaudit.strangers import home_of_class
 from pytest_secaudit.watch import real
 from pytest_secaudit.watch.disk.listing import File, differences, listing, open_inodes
 from pytest_secaudit.watch.stack import Stack
 from pytest_secaudit.watch.state import ABSENT, Change
-from pytest_secaudit.watch.strangers import home_of_class
 from pytest_secaudit.watch.tapping import Taps
-from pytest_secaudit.watch.writing_lines import line_with
+from pytest_secaudit.watch.writing_lines import lines_with
 
 #: A folder with more in it is not looked at: one of a fixture with its folders, a public one without.
 _MOST = 500
@@ -146,9 +146,9 @@ class Elsewhere:
         """Other programs, too, write to a public folder: what the owner's code does not name is not told."""
         return not _is_public(change) or change.site is not None
 
-    def writing_line(self, text: str, first: int, change: Change) -> int | None:
-        """The line that names the file."""
-        return line_with(text, first, change.subject.rpartition("/")[2])
+    def writing_lines(self, text: str, first: int, change: Change) -> set[int]:
+        """The lines that name the file."""
+        return lines_with(text, first, change.subject.rpartition("/")[2])
 
     def settle(self) -> None:
         """Nothing ends by itself."""

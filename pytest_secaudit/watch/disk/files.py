@@ -13,7 +13,7 @@ from pytest_secaudit.watch.disk.listing import MOST, File, differences, listing,
 from pytest_secaudit.watch.stack import Stack
 from pytest_secaudit.watch.state import ABSENT, Change
 from pytest_secaudit.watch.tapping import Taps
-from pytest_secaudit.watch.writing_lines import line_with
+from pytest_secaudit.watch.writing_lines import lines_with
 
 
 class Files:
@@ -72,9 +72,9 @@ class Files:
         name = change.subject.rpartition("/")[2]
         return f"write below tmp_path, not to {name}" if change.before == ABSENT else f"work on a copy of {name}"
 
-    def writing_line(self, text: str, first: int, change: Change) -> int | None:
-        """The line that names the file."""
-        return line_with(text, first, change.subject.rpartition("/")[2])
+    def writing_lines(self, text: str, first: int, change: Change) -> set[int]:
+        """The lines that name the file."""
+        return lines_with(text, first, change.subject.rpartition("/")[2])
 
     def settle(self) -> None:
         """Nothing ends by itself."""

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+from pytest_secaudit.strangers import bases_of, is_class, is_module, names_of
 from pytest_secaudit.watch import real, tapping
 from pytest_secaudit.watch.ledger import Actor
 from pytest_secaudit.watch.mocks_at_work.assertions import Assertions
@@ -20,7 +21,6 @@ from pytest_secaudit.watch.mocks_at_work.written import SourceLines
 from pytest_secaudit.watch.noticing import Noticings
 from pytest_secaudit.watch.record import Noticed, SimulatedFailure
 from pytest_secaudit.watch.stack import Stack
-from pytest_secaudit.watch.strangers import bases_of, is_module, names_of
 from pytest_secaudit.watch.tapping import Around, Taps
 
 __all__ = ["MocksAtWork"]
@@ -109,7 +109,7 @@ class MocksAtWork:
 def _class_of(module: types.ModuleType, name: str) -> Any:
     """The module's own class of this name, also where somebody put a derived one there, as oslotest does."""
     found = names_of(module).get(name)
-    if not issubclass(type(found), type):
+    if not is_class(found):
         return None
     home = names_of(module).get("__name__")
-    return next((base for base in bases_of(found) if names_of(base).get("__module__") == home), found)  # type: ignore[arg-type]
+    return next((base for base in bases_of(found) if names_of(base).get("__module__") == home), found)

@@ -13,21 +13,21 @@ from contextlib import suppress
 from types import CodeType, FrameType
 from typing import Any, NamedTuple
 
-from pytest_secaudit.model import Place
-from pytest_secaudit.watch import real
-from pytest_secaudit.watch.engine import owner_of
-from pytest_secaudit.watch.ledger import Actor
-from pytest_secaudit.watch.mocks_at_work.names import (
+from pytest_secaudit.mock_names import (
     ASSERTIONS,
     asked_state,
     is_doubtful,
     is_doubtful_of_record,
     meant,
 )
+from pytest_secaudit.model import Place
+from pytest_secaudit.strangers import names_of
+from pytest_secaudit.watch import real
+from pytest_secaudit.watch.engine import owner_of
+from pytest_secaudit.watch.ledger import Actor
 from pytest_secaudit.watch.mocks_at_work.written import SourceLines, Written
 from pytest_secaudit.watch.record import Noticed
 from pytest_secaudit.watch.stack import Stack
-from pytest_secaudit.watch.strangers import names_of
 
 __unittest = True
 

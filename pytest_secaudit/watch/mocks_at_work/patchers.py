@@ -14,18 +14,18 @@ from dataclasses import replace
 from types import CodeType, FrameType
 from typing import Any
 
+from pytest_secaudit.lexicon import is_security_check
 from pytest_secaudit.model import Place
 from pytest_secaudit.redact import clean
+from pytest_secaudit.strangers import bases_of, is_module, names_of, type_name
 from pytest_secaudit.watch import real
 from pytest_secaudit.watch.engine import owner_of
 from pytest_secaudit.watch.ledger import Actor
-from pytest_secaudit.watch.mocks_at_work.names import is_security_check
 from pytest_secaudit.watch.mocks_at_work.signatures import plain_function, refusal, shape
 from pytest_secaudit.watch.mocks_at_work.written import SourceLines
 from pytest_secaudit.watch.record import Noticed, SimulatedFailure
 from pytest_secaudit.watch.stack import Stack
 from pytest_secaudit.watch.state import Site
-from pytest_secaudit.watch.strangers import bases_of, is_module, names_of, type_name
 
 __unittest = True
 

@@ -7,7 +7,7 @@ from collections.abc import Collection
 from inspect import CO_VARARGS, CO_VARKEYWORDS
 from typing import Any
 
-from pytest_secaudit.watch.strangers import is_module, names_of
+from pytest_secaudit.strangers import is_module, names_of
 
 #: A plain function, and how many of its parameters are filled before those of the call; several where both are likely.
 Plain = tuple[types.FunctionType, tuple[int, ...]]

@@ -10,10 +10,10 @@ from collections.abc import Hashable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
+from pytest_secaudit.strangers import bases_of, names_of, type_name, with_article
 from pytest_secaudit.watch.namespaces.kinds import CONTAINERS, MOST_ENTRIES, PLAIN, Kind, Mark, size
 from pytest_secaudit.watch.namespaces.tree import Made, Node, Number, Ref, Rules, Slot, is_in, level_below, opaque
 from pytest_secaudit.watch.state import ABSENT, Held
-from pytest_secaudit.watch.strangers import bases_of, names_of, type_name, with_article
 
 #: How much of a value is compared when something else stands in its place.
 _MOST_PARTS: Final = 1000
@@ -118,7 +118,7 @@ def _parts(node: Node, value: object, rules: Rules, way: Way, found: list[tuple[
         if known is not None and is_in(known[1], part):
             continue
         inner = node.inner.get(mark)
-        before = ABSENT if known is None else _of_slot(known[1], inner)
+        before = ABSENT if known is None else _of_slot(known[1], inner or rules.lent(known[1]))
         after = frozen(part, rules, level_below(node))
         if before == after:
             continue

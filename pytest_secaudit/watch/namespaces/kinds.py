@@ -11,15 +11,17 @@ import collections
 import enum
 import functools
 import gc
+import sys
 import threading
 import types
+import warnings
 import weakref
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final
 
+from pytest_secaudit.strangers import bases_of, called, home_of_class, names_of
 from pytest_secaudit.watch import real
-from pytest_secaudit.watch.strangers import bases_of, called, home_of_class, names_of
 
 PLAIN: Final = frozenset((bool, bytes, complex, float, int, str, type(None), type(Ellipsis), type(NotImplemented)))
 #: Beyond this many entries a container is only counted.
@@ -66,6 +68,17 @@ _FIXED: Final = PLAIN | {frozenset, tuple, type, types.BuiltinFunctionType, type
 _CHANGING: Final = frozenset((Kind.DICT, Kind.ROW, Kind.SET, Kind.INSTANCE, Kind.MOCK))
 _MOCKS: Final = frozenset(("mock", "unittest.mock"))
 _KEYS: Final = frozenset((bool, bytes, float, int, str, type(None)))
+#: The interpreter's own, which have watchers of their own: whoever holds one under a name of his has nothing in it.
+_INTERPRETERS: Final = (
+    sys.modules,
+    sys.path,
+    sys.meta_path,
+    sys.path_hooks,
+    sys.path_importer_cache,
+    sys.argv,
+    warnings.filters,
+)
+_NUMBERS: Final = frozenset(map(id, _INTERPRETERS))
 #: What a mock notes when it is called.
 _RECORDS: Final = (("_mock_call_count", "call_count"),)
 
@@ -111,6 +124,8 @@ class Kinds:
                 self._known.clear()
             known = self._known[id(cls)] = (weakref.ref(cls), self._of_class(cls))
         kind = known[1]
+        if is_interpreters(value):
+            return None
         return None if kind is Kind.CLASS and not self.is_own(value) else kind  # type: ignore[arg-type]
 
     def is_own(self, cls: type) -> bool:
@@ -148,6 +163,11 @@ class Kinds:
             return Kind.MOCK
         is_open = not _OPEN.isdisjoint(bases) or self._is_project(home_of_class(cls))
         return Kind.INSTANCE if is_open else None
+
+
+def is_interpreters(value: object) -> bool:
+    """Whether it is `sys.modules` or another container of the interpreter itself, under whatever name."""
+    return id(value) in _NUMBERS
 
 
 def kind_of_container(value: object) -> Kind | None:

@@ -6,8 +6,8 @@ import functools
 from types import ModuleType
 from typing import Final
 
+from pytest_secaudit.strangers import names_of
 from pytest_secaudit.watch.namespaces.kinds import Kind, Mark
-from pytest_secaudit.watch.strangers import names_of
 
 #: Names in a module's namespace that the interpreter, pytest and `warnings` keep.
 _OF_MODULES: Final = frozenset(

@@ -11,12 +11,12 @@ from itertools import takewhile
 from types import BuiltinFunctionType, FunctionType, ModuleType
 from typing import Any, Final
 
+from pytest_secaudit.strangers import home_of_class, is_class, is_module, names_of
 from pytest_secaudit.watch import real
 from pytest_secaudit.watch.namespaces.kinds import PLAIN, Kind, Kinds
 from pytest_secaudit.watch.namespaces.noise import is_noise
-from pytest_secaudit.watch.namespaces.tree import Rules, Tree
+from pytest_secaudit.watch.namespaces.tree import Node, Rules, Tree
 from pytest_secaudit.watch.namespaces.wire import Wire
-from pytest_secaudit.watch.strangers import is_module, names_of
 
 #: What is two steps below a module of the product shows what tests leave there; their own data are nested deeper.
 OF_THE_PRODUCT: Final = 2
@@ -36,6 +36,10 @@ _MOST_OUTSIDE: Final = 40
 _NOT_OUTSIDE: Final = frozenset(("__main__", "_pytest", "builtins", "pytest", "pytest_secaudit", "sys"))
 
 _open = real.own(io.open)
+
+
+#: A name of a module, or of a class of it and one in there.
+Names = tuple[str, ...]
 
 
 class Root:
@@ -63,13 +67,18 @@ class Root:
         self._key = key
         self.has_died = False
 
-    def take(self, kinds: Kinds, is_anothers: Callable[[object], bool]) -> None:
+    def take(
+        self,
+        kinds: Kinds,
+        is_anothers: Callable[[object], bool],
+        at_home: Callable[[int], Node | None] = lambda _: None,
+    ) -> None:
         """It is compared from now on with what is in it now."""
         home = names_of(self.module).get("__name__")
         depth = OF_TESTS if self.path else OF_THE_PRODUCT
         if self.is_outside:
             depth = 1 if self.name in MOCKS else 0
-        self.rules = Rules(kinds, home if type(home) is str else self._key, depth, is_noise, is_anothers)
+        self.rules = Rules(kinds, home if type(home) is str else self._key, depth, is_noise, is_anothers, at_home)
         self.rules.has_mocks = bool(self.path)
         self.take_again()
 
@@ -93,13 +102,27 @@ class Root:
         """Whether it is in use: pytest takes one conftest out of ``sys.modules`` to load the next."""
         return real.modules.get(self._key) is self.module or self.path.endswith("conftest.py")
 
-    def assigns(self, name: str) -> bool:
-        """Whether a line of its source makes what stands under this name: ``orders = {}``."""
+    def value(self, names: Names) -> object:
+        """What stands under a name of the module, or under one of a class of it."""
+        found: object = self.module
+        for name in names:
+            found = names_of(found).get(name)
+        return found
+
+    def assigns(self, name: str, *, in_class: bool = False) -> bool:
+        """Whether a line of its source makes what stands under this name: ``orders = {}``.
+
+        Args:
+            name: of the module, or of a class of it.
+            in_class: the latter; ``orders = shop.Base.orders`` makes nothing.
+        """
+        start, end = (r"[ \t]+", rf"(?![ \t]*[\w.]+\.{re.escape(name)}[ \t]*(?:#|$))") if in_class else ("", "")
         try:
             with _open(_file(self.module), encoding="utf-8", errors="replace") as source:
-                return re.search(rf"^{re.escape(name)}\s*(?::[^=\n]+)?=[^=]", source.read(), re.MULTILINE) is not None
+                text = source.read()
         except (OSError, ValueError):
             return False
+        return re.search(rf"^{start}{re.escape(name)}\s*(?::[^=\n]+)?=(?!=){end}", text, re.MULTILINE) is not None
 
 
 def _died(ref: Any) -> None:
@@ -153,7 +176,7 @@ class Modules:
         self._test_path = test_path
         self._known: dict[str, bool] = {}
         self._roots: dict[int, Root] = {}
-        self._owners: dict[int, tuple[Root, str]] = {}
+        self._owners: dict[int, tuple[Root, Names]] = {}
         self._last: str | None = None
         self._may_read = _MOST_READ
         self._kinds = Kinds(self.is_own)
@@ -188,7 +211,7 @@ class Modules:
                 roots.append(root)
         self._find_owners(roots)
         for root in roots:
-            root.take(self._kinds, functools.partial(self._is_anothers, root))
+            root.take(self._kinds, functools.partial(self._is_anothers, root), functools.partial(self._at_home, root))
         return roots
 
     def outside(self) -> list[Root]:
@@ -222,27 +245,53 @@ class Modules:
         known = self._owners.get(id(value))
         if known is None:
             return False
-        owner, name = known
-        return owner is not root and names_of(owner.module).get(name) is value
+        owner, names = known
+        return owner is not root and owner.value(names) is value
+
+    def _at_home(self, root: Root, number: int) -> Node | None:
+        """What was in something that another module lent to this one."""
+        home, names = self._owners.get(number, (root, ()))
+        if home is root:
+            return None
+        node: Node | None = home.tree.root
+        for name in names:
+            node = None if node is None else node.inner.get(name)
+        return node
 
     def _find_owners(self, roots: Iterable[Root]) -> None:
-        """Of what several modules hold, which is its home: the others import it from there."""
-        holders: dict[int, list[tuple[Root, str]]] = {}
+        """Of what several modules or their classes hold, which is its home: the others have it from there."""
+        holders: dict[int, list[tuple[Root, Names]]] = {}
+        in_classes: dict[int, list[tuple[Root, Names]]] = {}
         for root in roots:
-            for name, value in list(names_of(root.module).items()):
-                if type(value) in _NEVER_SHARED or type(name) is not str:
-                    continue
-                if self._kinds.of(value) in _SHARED and not self._is_anothers(root, value):
-                    holders.setdefault(id(value), []).append((root, name))
-        for number, places in holders.items():
+            for name, value in self._shared_in(root, root.module):
+                holders.setdefault(id(value), []).append((root, (name,)))
+            for of_class, cls in self._classes_of(root):
+                for name, value in self._shared_in(root, cls):
+                    in_classes.setdefault(id(value), []).append((root, (of_class, name)))
+        for number, places in (in_classes | holders).items():
             self._owners[number] = places[0] if len(places) == 1 else self._home(places)
 
-    def _home(self, places: list[tuple[Root, str]]) -> tuple[Root, str]:
+    def _classes_of(self, root: Root) -> Iterator[tuple[str, type]]:
+        """The module's own classes."""
+        home = names_of(root.module).get("__name__")
+        for name, value in list(names_of(root.module).items()):
+            if type(name) is str and is_class(value) and home_of_class(value) == home:
+                yield name, value
+
+    def _shared_in(self, root: Root, holder: object) -> Iterator[tuple[str, object]]:
+        """What a module or class holds that others may hold, too."""
+        for name, value in list(names_of(holder).items()):
+            if type(value) in _NEVER_SHARED or type(name) is not str:
+                continue
+            if self._kinds.of(value) in _SHARED and not self._is_anothers(root, value):
+                yield name, value
+
+    def _home(self, places: list[tuple[Root, Names]]) -> tuple[Root, Names]:
         products = [place for place in places if not place[0].path] or places
-        for root, name in products:
+        for root, names in products if len({root for root, _ in products}) > 1 else ():
             self._may_read -= 1
-            if self._may_read >= 0 and len(products) > 1 and root.assigns(name):
-                return root, name
+            if self._may_read >= 0 and root.assigns(names[-1], in_class=len(names) > 1):
+                return root, names
         return products[0]
 
 

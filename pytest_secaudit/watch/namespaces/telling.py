@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from pytest_secaudit.redact import clean
+from pytest_secaudit.strangers import with_article
+from pytest_secaudit.watch.fixes import name_in
 from pytest_secaudit.watch.ledger import Actor
 from pytest_secaudit.watch.namespaces.differences import Content, has_only_grown
 from pytest_secaudit.watch.namespaces.kinds import CONTAINERS, NAMED, Kind
 from pytest_secaudit.watch.state import ABSENT, Change, Held
-from pytest_secaudit.watch.strangers import with_article
-from pytest_secaudit.watch.writing_lines import line_of_call, lines_of_attribute
+from pytest_secaudit.watch.writing_lines import lines_of_attribute, lines_of_call, says, set_up_of
 
 #: Of these the value is said. Text may be a password.
 _SHOWN: Final = ("bool", "complex", "float", "int", "NoneType")
 _DONE: Final = re.compile(r"load|init|config|set_?up|ready|done|regist|start|install|import|cached|warned|seen|called")
 _PLAIN: Final = (*_SHOWN, "bytes", "str")
+#: An argument of a function, and the way to what is in it.
+_ARGUMENT: Final = re.compile(r"\(([^()]+)\)(.*)$")
+_INDEX: Final = re.compile(r"\[(\d+)\]")
+#: The last key on the way, if it is a text.
+_KEY: Final = re.compile(r"\['([^'\\]*)'\]$")
 #: Names of numbers that go up with every use.
 _COUNTS: Final = re.compile(r"count|next|last|id$|ids$|index|seq|serial|total|calls|hits|miss|num|version|generation")
 
@@ -40,6 +46,9 @@ class Spot:
         is_reload: the code of the module ran again.
         path: the file, if the place is in a test-side module.
         of_mock: the namespace is that of a mock class.
+        module: the name of the module.
+        mock: what is in the way of it, if that is a mock of a test module, by its name there.
+        of_test: what stands in the ids of those that get at it, if it is a test's parameter or in a class of tests.
     """
 
     token: Hashable
@@ -54,6 +63,9 @@ class Spot:
     is_reload: bool = field(default=False, compare=False)
     path: str = field(default="", compare=False)
     of_mock: bool = field(default=False, compare=False)
+    module: str = field(default="", compare=False)
+    mock: str = field(default="", compare=False)
+    of_test: str = field(default="", compare=False)
 
 
 def code_of(change: Change) -> str:
@@ -156,14 +168,13 @@ def is_harm_of(owner: Actor, change: Change) -> bool:
     return not (is_set_again and spot.token != ABSENT) and owner.scope not in ("module", "package")
 
 
-def writing_line(text: str, first: int, change: Change) -> int | None:
-    """The line of the owner's only statement that can have changed it.
+def can_reach(owner: Actor, change: Change) -> bool:
+    """Whether somebody gets at it at all: a parameter of a test is handed to that test alone.
 
-    Raises:
-        SyntaxError, ValueError: when the owner's file cannot be parsed.
+    What is in a class of tests is in reach of others, but it is the class's own affair.
     """
-    lines = writing_lines(text, first, change)
-    return lines.pop() if len(lines) == 1 else None
+    spot: Any = change.after
+    return spot.of_test in owner.id
 
 
 def writing_lines(text: str, first: int, change: Change) -> set[int]:
@@ -172,14 +183,57 @@ def writing_lines(text: str, first: int, change: Change) -> set[int]:
     Raises:
         SyntaxError, ValueError: when the owner's file cannot be parsed.
     """
+    return _lines(text, first, change, None)
+
+
+def lines_of_one_of_several(text: str, first: int, change: Change) -> set[int]:
+    """The same where the owner is not known: a statement that assigns another constant was not the one.
+
+    Raises:
+        SyntaxError, ValueError: when the owner's file cannot be parsed.
+    """
+    after = _tokens(change)[1]
+    return _lines(text, first, change, lambda constant: constant is None or constant == after)
+
+
+def _lines(
+    text: str, first: int, change: Change, value: Callable[[tuple[str, Hashable] | None], bool] | None
+) -> set[int]:
     spot: Any = change.after
     if spot.is_reload:
-        line = line_of_call(text, first, "reload")
-        return {line} if line is not None else set()
+        return lines_of_call(text, first, "reload")
     *holder, name = change.subject.partition("[")[0].partition("(")[0].split(".")
     in_place = spot.holder in CONTAINERS
     receivers = ("cls", "self") if in_place and spot.in_class else ("cls",)
-    return lines_of_attribute(text, first, {*holder, *receivers}, name, in_place=in_place, alone=not spot.in_class)
+    return lines_of_attribute(
+        text, first, {*holder, *receivers}, name, in_place=in_place, alone=not spot.in_class, value=value
+    )
+
+
+def mentions(text: str, first: int, change: Change) -> bool:
+    """Whether the owner's code has the key that was added, as a text of its own.
+
+    Raises:
+        SyntaxError, ValueError: when the owner's file cannot be parsed.
+    """
+    key = _KEY.search(change.subject) if _tokens(change)[0] == ABSENT else None
+    return key is not None and len(key[1]) > 1 and says(text, first, key[1])
+
+
+def is_reset_by_set_up(text: str, first: int, change: Change) -> bool:
+    """Whether a set-up that runs before each test of the class gives it the value that it had.
+
+    Args:
+        text: the source of the test's file.
+        first: the first line of the test's function.
+        change: what the test left.
+
+    Raises:
+        SyntaxError, ValueError: when the file cannot be parsed.
+    """
+    before = _tokens(change)[0]
+    set_up = set_up_of(text, first) if _is_plain(before) else None
+    return set_up is not None and bool(_lines(text, set_up, change, lambda constant: constant == before))
 
 
 # --- in words
@@ -223,17 +277,64 @@ def _shown(token: Any) -> str:
     return clean(token.said) if type(token) is Held else "another object"
 
 
-def fix(change: Change) -> str:
-    """One line that names the user's own code."""
+def fix(change: Change, owner: Actor | None = None, text: str = "") -> str:
+    """One line that names the user's own code.
+
+    Args:
+        change: what was left.
+        owner: by whom, if that is known.
+        text: the source of the owner's file.
+    """
     spot: Any = change.after
     if spot.is_reload:
         return "run what needs a fresh import in a process of its own"
-    target, _, name = change.subject.rpartition(".")
-    short = target.rpartition(".")[2]
     if spot.holder is Kind.MOCK:
-        return f"reset_mock() before each test, or make {name or change.subject} in a fixture"
+        reset = "reset_mock() before each test" if change.subject.endswith(".call_count") else ""
+        anew = f"make {spot.mock} in a fixture"
+        if ".patchings[" in change.subject:
+            anew = "let the decorator make it: without `new`, each call gets one of its own"
+        return f"{reset}, or {anew}" if reset else anew
+    argument = _ARGUMENT.search(change.subject)
+    if argument is not None:
+        return _fix_of_argument(spot, argument)
     if spot.holder in CONTAINERS or change.subject.endswith("]") or type(spot.token) is Content:
         held = change.subject.partition("[")[0].rpartition(".")[2]
         other = f"monkeypatch.setitem({held}, ...)" if spot.holder is Kind.DICT else "make it anew in a fixture"
         return f"work on a copy of {held}, or {other}"
-    return f'monkeypatch.setattr({short}, "{name}", ...)'
+    target, _, name = change.subject.rpartition(".")
+    holder = _holder(spot, target, owner, text)
+    return (
+        f'monkeypatch.setattr({holder}, "{name}", ...)' if holder else f'monkeypatch.setattr("{change.subject}", ...)'
+    )
+
+
+def _fix_of_argument(spot: Spot, argument: re.Match[str]) -> str:
+    """What stands between the brackets is a default of a function, or what gives a test or fixture its parameters."""
+    names = [name.strip() for name in argument[1].split(",")]
+    if names == ["params"]:
+        return "hand out a copy: copy.deepcopy(request.param)"
+    if not spot.of_test.endswith("["):
+        return f"give {argument[1]} the default None, and make it in the function"
+    indexes = [int(index) for index in _INDEX.findall(argument[2])]
+    if len(names) == 1:
+        name = names[0]
+    elif len(indexes) == 2 and indexes[1] < len(names):  # of a `pytest.param` there is one more
+        name = names[indexes[1]]
+    else:
+        return f"work on a copy of what {' or '.join(names)} is: copy.deepcopy(...)"
+    return f"work on a copy: {name} = copy.deepcopy({name})"
+
+
+def _holder(spot: Spot, target: str, owner: Actor | None, text: str) -> str:
+    """What has the name, as the owner's file can write it; empty if the file has no name for it, but any file can import it."""
+    inner = target[len(spot.module) + 1 :] if target.startswith(f"{spot.module}.") else ""
+    if owner is not None and spot.path and owner.path == spot.path:
+        return inner or "sys.modules[__name__]"
+    outermost, dot, rest = inner.partition(".")
+    known = name_in(text, f"{spot.module}.{outermost}") if outermost else ""
+    if known:
+        return f"{known}{dot}{rest}"
+    known = name_in(text, spot.module)
+    if known:
+        return f"{known}.{inner}" if inner else known
+    return target.rpartition(".")[2] if spot.path or not text or "[" in target else ""

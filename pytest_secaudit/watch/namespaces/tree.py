@@ -15,6 +15,7 @@ from collections import deque
 from collections.abc import Callable, Hashable
 from typing import Any, Final
 
+from pytest_secaudit.strangers import bases_of, home_of_class, names_of, type_name
 from pytest_secaudit.watch.namespaces.kinds import (
     CONTAINERS,
     MOST_ENTRIES,
@@ -24,12 +25,12 @@ from pytest_secaudit.watch.namespaces.kinds import (
     Mark,
     attributes,
     entries,
+    is_interpreters,
     kind_of_container,
     parametrized,
     size,
 )
 from pytest_secaudit.watch.state import Held
-from pytest_secaudit.watch.strangers import bases_of, home_of_class, names_of, type_name
 
 #: How many entries are looked at in one module and all that it holds.
 MOST_IN_A_MODULE: Final = 5000
@@ -65,7 +66,7 @@ class Number:
 
 def form_of(value: object) -> tuple[str, int]:
     """The type and length of a container that is not looked into; anything else is only itself."""
-    kind = kind_of_container(value)
+    kind = None if is_interpreters(value) else kind_of_container(value)
     return (type_name(value), id(value) if kind is None else size(kind, value))
 
 
@@ -152,6 +153,10 @@ def level_below(node: Node) -> int:
     return node.level + (node.kind not in (Kind.FUNCTION, Kind.FIXTURE))
 
 
+def _not_lent(number: int) -> Node | None:
+    return None
+
+
 class Rules:
     """What is looked into below a module.
 
@@ -161,6 +166,7 @@ class Rules:
         depth: how many steps there are from the module's namespace to the last entries that are looked at.
         is_noise: whether an entry says nothing about the tests.
         is_anothers: whether an object belongs to another module, which only lent it to this one.
+        at_home: what was in an object of another module, by its id, when that module was last looked at; else None.
 
     Attributes:
         has_mocks: what is called of its mocks matters: they are the tests' own, and no patches of somebody.
@@ -175,12 +181,18 @@ class Rules:
         depth: int,
         is_noise: Callable[[Kind, Mark, object], bool],
         is_anothers: Callable[[object], bool],
+        at_home: Callable[[int], Node | None] = _not_lent,
     ) -> None:
         self._kinds = kinds
         self.home = home
         self._depth = depth
         self._is_noise = is_noise
         self._is_anothers = is_anothers
+        self._at_home = at_home
+
+    def lent(self, slot: Slot) -> Node | None:
+        """What was in something that belongs to another module, of which this one only knows who it was."""
+        return self._at_home(slot.number) if type(slot) is Number else None
 
     def kind(self, value: object, level: int) -> Kind | None:
         """How a value is looked into, that many steps from the module; None if it is not."""

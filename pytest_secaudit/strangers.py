@@ -10,7 +10,7 @@ import functools
 import sys
 import types
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeGuard
 
 _NAMES_OF_A_MODULE: Any = vars(types.ModuleType)["__dict__"]
 _NAMES_OF_A_CLASS: Any = vars(type)["__dict__"]
@@ -28,11 +28,16 @@ def is_module(found: object) -> bool:
     return issubclass(type(found), types.ModuleType)
 
 
+def is_class(found: object) -> TypeGuard[type]:
+    """Whether it really is a class, of whatever metaclass."""
+    return issubclass(type(found), type)
+
+
 def names_of(found: object) -> Mapping[str, object]:
     """The namespace of a module or class; of anything else, its own attributes if it keeps them in a plain dict."""
     if is_module(found):
         return _NAMES_OF_A_MODULE.__get__(found) or _NOTHING
-    if issubclass(type(found), type):
+    if is_class(found):
         return _NAMES_OF_A_CLASS.__get__(found)  # type: ignore[no-any-return]
     for base in bases_of(type(found)):
         slot: Any = _NAMES_OF_A_CLASS.__get__(base).get("__dict__")
@@ -74,7 +79,7 @@ def home_of(found: object) -> str:
     if type(found) in _FUNCTIONS:
         home = found.__module__
         return home if type(home) is str else ""
-    return home_of_class(found) if issubclass(type(found), type) else home_of_class(type(found))  # type: ignore[arg-type]
+    return home_of_class(found) if is_class(found) else home_of_class(type(found))
 
 
 def is_from(found: object, *packages: str) -> bool:
@@ -92,7 +97,7 @@ def called(found: object) -> str:
 
 
 def _called(found: object) -> str:
-    if type(found) in _FUNCTIONS or issubclass(type(found), type):
+    if type(found) in _FUNCTIONS or is_class(found):
         home, name = home_of(found), _own_name(found)
         return f"{home}.{name}" if home not in ("", "builtins") else name
     return with_article(type_name(found))
@@ -104,5 +109,5 @@ def with_article(name: str) -> str:
 
 
 def _own_name(found: Any) -> str:
-    name = _NAME_OF_A_CLASS.__get__(found) if issubclass(type(found), type) else found.__qualname__
+    name = _NAME_OF_A_CLASS.__get__(found) if is_class(found) else found.__qualname__
     return str(name).replace("<locals>.", "")

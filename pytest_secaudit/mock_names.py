@@ -1,7 +1,4 @@
-"""Names that are mistaken for assertions of a mock, and names of functions that are security checks.
-
-The rules that read PSA001, PSA002 and PSA802 have the same words; the watch stands below them and cannot ask them.
-"""
+"""The assertions of ``unittest.mock``, and the names that are mistaken for them."""
 
 from __future__ import annotations
 
@@ -99,30 +96,3 @@ def _distance(one: str, other: str, limit: int) -> int:
         if min(row) > limit:
             break
     return min(row[-1], limit + 1) if min(row) <= limit else limit + 1
-
-
-# --- security checks
-
-_VERBS = frozenset("assert check enforce ensure has is match require requires validate verify can".split())
-_OBJECTS = frozenset(
-    """
-    access acl auth authenticated authentication authorization authorized cert certificate certificates certs
-    credential credentials csrf hmac hostname jwt login passwd password permission permissions perm perms
-    policies policy privileges rbac role roles secret session signature signatures signed ssl tls token tokens
-    """.split()
-)
-#: Function names that are a check without any other word.
-_ALONE = frozenset(("authenticate", "authorize", "authorise", "login_required"))
-_NAME = re.compile(r"_*[a-z]\w*")
-_WORD = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+\d?(?![a-z])|[A-Z]+|\d+")
-
-
-@lru_cache(maxsize=_KNOWN)
-def is_security_check(name: str) -> bool:
-    """``check_signature``, ``has_permission``, ``authorize``: a function that says yes or no."""
-    if not _NAME.fullmatch(name):
-        return False
-    if name.strip("_") in _ALONE:
-        return True
-    found = [word.lower() for word in _WORD.findall(name)]
-    return bool(found) and found[0] in _VERBS and found[-1] in _OBJECTS

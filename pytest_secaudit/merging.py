@@ -1,0 +1,238 @@
+"""The reports of several runs as one: shards of a suite, whose tests no two of them share."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
+from itertools import chain
+from typing import TypeVar
+
+from pytest_secaudit.conclusion import conclude
+from pytest_secaudit.lifetimes import lifetimes_of
+from pytest_secaudit.model import (
+    Audit,
+    Contact,
+    Evidence,
+    EvidenceSummary,
+    FileRun,
+    Finding,
+    Gate,
+    Observation,
+    Run,
+    Sleep,
+    SleepSite,
+    Status,
+)
+from pytest_secaudit.settings import DEPTHS
+
+_T = TypeVar("_T")
+
+_BEST: tuple[Evidence, ...] = ("confirmed", "not-reached", "suspected", "cleared")
+_WORST: tuple[Status, ...] = ("new", "baselined", "expected", "ignored")
+#: As many tests are named as in a report of one run.
+_MOST_NAMED = 20
+_MOST_SLEPT_IN = 5
+
+
+def merged(audits: Sequence[Audit]) -> Audit:
+    """One result of several, at least one."""
+    audits = [_told_apart(audit, number) for number, audit in enumerate(audits, 1)]
+    evidence = _evidence(audits)
+    files = _files(audits)
+    findings, dropped = _findings(audits)
+    examined = _examined(audits, files)
+    run = _run(audits)
+    known = {finding.fingerprint: finding for audit in audits for finding in audit.cleared}
+    known.update((finding.fingerprint, finding) for finding in dropped)
+    found = {finding.fingerprint for finding in findings}
+    known = {identity: finding for identity, finding in known.items() if identity not in found}
+    cleared_ones = tuple(sorted(known.values(), key=lambda finding: finding.order))
+    return Audit(
+        version=audits[0].version,
+        run=run,
+        evidence=evidence,
+        conclusion=conclude(findings, cleared_ones, evidence, examined, collect_only=run.collect_only),
+        gate=Gate(),
+        findings=findings,
+        cleared=cleared_ones,
+        sleep=_sleep(audits, run.duration_s),
+        contacts=_contacts(audits),
+        observations=_observations(audits),
+        files=files,
+        tests_judged_for_checks=sum(audit.tests_judged_for_checks for audit in audits),
+        lifetimes=lifetimes_of(findings),
+        bodies=dict(chain.from_iterable(audit.bodies.items() for audit in audits)),
+        also_cleared=tuple(sorted({*chain.from_iterable(one.also_cleared for one in audits)} - found - known.keys())),
+        settled=tuple(sorted(set(chain.from_iterable(audit.settled for audit in audits)))),
+    )
+
+
+def _told_apart(audit: Audit, number: int) -> Audit:
+    """With processes that have names of their own: each shard may have a ``gw0``."""
+
+    def named(process: str) -> str:
+        return f"{number} {process}".strip()
+
+    def of_shard(finding: Finding) -> Finding:
+        if "lived" not in finding.detail:
+            return finding
+        lived = [[named(process), *times] for process, *times in finding.detail["lived"]]
+        return replace(finding, detail={**finding.detail, "lived": lived})
+
+    return replace(
+        audit,
+        findings=tuple(map(of_shard, audit.findings)),
+        bodies={named(process): count for process, count in audit.bodies.items()},
+    )
+
+
+# --- findings
+
+
+def _findings(audits: Sequence[Audit]) -> tuple[tuple[Finding, ...], list[Finding]]:
+    """The findings of all, and the suspicions that another shard has cleared."""
+    cleared = frozenset(chain.from_iterable(audit.cleared_fingerprints for audit in audits))
+    settled = frozenset(chain.from_iterable(audit.settled for audit in audits))
+    groups: defaultdict[tuple[str, str], list[Finding]] = defaultdict(list)
+    for audit in audits:
+        for finding in audit.findings:
+            groups[finding.code, finding.fingerprint].append(finding)
+    found, dropped = [], []
+    for group in groups.values():
+        finding = _one(group)
+        if finding.evidence == "confirmed" or finding.fingerprint not in (cleared | settled):
+            found.append(finding)
+        elif finding.fingerprint not in settled:
+            dropped.append(replace(finding, evidence="cleared"))
+    return tuple(sorted(found, key=lambda finding: finding.order)), dropped
+
+
+def _one(group: Sequence[Finding]) -> Finding:
+    first = min(group, key=lambda one: (_BEST.index(one.evidence), -one.severity))
+    if len(group) == 1:
+        return first
+    owners = {owner.id: owner for one in (first, *group) for owner in one.owners}
+    victims = _unique(one.victims for one in group)[:_MOST_NAMED]
+    seen_by = _unique([victims, *(one.seen_by for one in group)])[:_MOST_NAMED]
+    detail = dict(first.detail)
+    for name in ("calls", "seconds", "tests"):  # of a sleep
+        if name in detail:
+            detail[name] = sum(one.detail.get(name, 0) for one in group)
+    if "lived" in detail:
+        detail["lived"] = list(chain.from_iterable(one.detail.get("lived", ()) for one in group))
+        detail["later_tests"] = max(one.detail.get("later_tests", 0) for one in group)
+    return replace(
+        first,
+        severity=max(one.severity for one in group),
+        status=min((one.status for one in group), key=_WORST.index),
+        owners=tuple(owners.values()),
+        victims=victims,
+        seen_by=seen_by,
+        detail=detail,
+    )
+
+
+def _unique(parts: Iterable[Iterable[_T]]) -> tuple[_T, ...]:
+    return tuple(dict.fromkeys(chain.from_iterable(parts)))
+
+
+# --- the rest
+
+
+def _files(audits: Iterable[Audit]) -> tuple[FileRun, ...]:
+    by_path: defaultdict[str, list[FileRun]] = defaultdict(list)
+    for file in chain.from_iterable(audit.files for audit in audits):
+        by_path[file.path].append(file)
+    return tuple(
+        FileRun(
+            path,
+            *(sum(getattr(one, name) for one in found) for name in ("collected", "passed", "failed", "skipped")),
+        )
+        for path, found in sorted(by_path.items())
+    )
+
+
+def _examined(audits: Sequence[Audit], files: Collection[FileRun]) -> Mapping[int, int]:
+    """Shards of whole files have looked at different places; those that share files have read the same ones."""
+    together: Callable[[Iterable[int]], int] = sum if sum(len(one.files) for one in audits) == len(files) else max
+    counts: defaultdict[int, list[int]] = defaultdict(list)
+    for dimension in chain.from_iterable(audit.conclusion.dimensions for audit in audits):
+        counts[dimension.digit].append(dimension.examined)
+    return {digit: together(found) for digit, found in counts.items()}
+
+
+def _evidence(audits: Sequence[Audit]) -> EvidenceSummary:
+    parts = [audit.evidence for audit in audits]
+    modules = {file.path for audit in audits for file in audit.files}
+    checked = [one.tests_with_a_check for one in parts if one.tests_with_a_check is not None]
+    watchers: dict[str, str] = {}
+    for name, state in chain.from_iterable(one.watchers.items() for one in parts):
+        if watchers.get(name, "on") == "on":
+            watchers[name] = state
+    return EvidenceSummary(
+        modules=max(len(modules), *(one.modules for one in parts)),
+        tests_collected=sum(one.tests_collected for one in parts),
+        tests_run=sum(one.tests_run for one in parts),
+        tests_skipped=sum(one.tests_skipped for one in parts),
+        tests_with_a_check=sum(checked) if checked else None,
+        fixtures=max(one.fixtures for one in parts),
+        checks=tuple(sorted(_unique(one.checks for one in parts))),
+        watchers=dict(sorted(watchers.items())),
+        not_audited=tuple(sorted(_unique(one.not_audited for one in parts), key=lambda one: (one.path, one.reason))),
+    )
+
+
+def _run(audits: Sequence[Audit]) -> Run:
+    """All shards together are a complete run, if each came to its end."""
+    runs = [audit.run for audit in audits]
+    return Run(
+        python=", ".join(_unique([[run.python] for run in runs])),
+        pytest=", ".join(_unique([[run.pytest] for run in runs])),
+        depth=min((run.depth for run in runs), key=DEPTHS.index),
+        workers=sum(run.workers for run in runs),
+        workers_lost=_unique(run.workers_lost for run in runs),
+        duration_s=round(sum(run.duration_s for run in runs), 3),
+        audit_s=round(sum(run.audit_s for run in runs), 3),
+        complete=all(run.exit_status in (0, 1) and not run.workers_lost and not run.collect_only for run in runs),
+        exit_status=max(run.exit_status for run in runs),
+        collect_only=all(run.collect_only for run in runs),
+    )
+
+
+def _sleep(audits: Iterable[Audit], duration: float) -> Sleep:
+    sites: dict[tuple[str, int], SleepSite] = {}
+    total = 0.0
+    for sleep in (audit.sleep for audit in audits):
+        total += sleep.total_s
+        for site in sleep.sites:
+            known = sites.get((site.path, site.line))
+            sites[site.path, site.line] = site if known is None else _slept_twice(known, site)
+    ordered = sorted(sites.values(), key=lambda site: (-site.seconds, site.path, site.line))
+    return Sleep(round(total, 3), round(total / duration, 4) if duration else 0.0, 0.0, tuple(ordered))
+
+
+def _slept_twice(one: SleepSite, other: SleepSite) -> SleepSite:
+    tests = _unique((one.tests, other.tests))[:_MOST_SLEPT_IN]
+    return replace(one, calls=one.calls + other.calls, seconds=round(one.seconds + other.seconds, 3), tests=tests)
+
+
+def _contacts(audits: Iterable[Audit]) -> tuple[Contact, ...]:
+    owners: defaultdict[tuple[str, str], dict[str, None]] = defaultdict(dict)
+    for contact in chain.from_iterable(audit.contacts for audit in audits):
+        owners[contact.kind, contact.what].update(dict.fromkeys(contact.owners))
+    return tuple(Contact(kind, what, tuple(found)) for (kind, what), found in sorted(owners.items()))
+
+
+def _observations(audits: Iterable[Audit]) -> tuple[Observation, ...]:
+    """Of each file what the shard says that ran most of its tests."""
+    best: dict[str, tuple[int, list[Observation]]] = {}
+    for audit in audits:
+        ran = Counter({file.path: file.passed + file.failed for file in audit.files})
+        by_path: defaultdict[str, list[Observation]] = defaultdict(list)
+        for observation in audit.observations:
+            by_path[observation.path].append(observation)
+        for path, found in by_path.items():
+            if path not in best or best[path][0] < ran[path]:
+                best[path] = (ran[path], found)
+    return tuple(chain.from_iterable(found for _, (_, found) in sorted(best.items())))
