@@ -510,7 +510,7 @@ def test_only_the_test_itself_gets_at_its_parameters(load: Callable[..., types.M
 
 
 def test_containers_of_the_interpreter_are_nobodys(load: Callable[..., types.ModuleType], area: Namespaces) -> None:
-    source = "import sys\nA = sys.modules\nB = {'p': sys.path}\ndef f(x=sys.modules): pass\nC = dict(sys.modules)"
+    source = "import sys\nA = sys.modules\nB = {'p': sys.path}\ndef f(x=sys.modules): pass\nC = {'sys': sys}"
     load("shop", source, "/repo/shop.py")
     area.begin()
     load("shop_late", "", "/repo/shop_late.py")
