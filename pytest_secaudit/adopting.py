@@ -9,11 +9,13 @@ from pathlib import Path
 from pytest_secaudit import baseline as known_ones
 from pytest_secaudit.audit import with_findings
 from pytest_secaudit.baseline import BadBaseline, Baseline, Entry, SourceOf, rebased
+from pytest_secaudit.lean import lean
 from pytest_secaudit.model import Audit, BaselineUse
 from pytest_secaudit.settings import BadSetting, Settings
 from pytest_secaudit.testfiles import PATTERNS, files_of_tests
 
 
+@lean
 @dataclass(frozen=True, slots=True)
 class _Root:
     """The rootdir, for what was not run."""
@@ -29,6 +31,7 @@ class _Root:
             yield file.relative_to(self.root).as_posix()
 
 
+@lean
 @dataclass(frozen=True, slots=True)
 class Adopted:
     """A result after its baseline.

@@ -12,6 +12,7 @@ from pytest_secaudit.acts import contacts_of, findings_of_acts, sleep_of
 from pytest_secaudit.claims import findings_of_claims
 from pytest_secaudit.conclusion import conclude
 from pytest_secaudit.evidence import join
+from pytest_secaudit.lean import lean
 from pytest_secaudit.lifetimes import lifetimes_of
 from pytest_secaudit.model import (
     INFO,
@@ -139,6 +140,7 @@ def _failing_path(seen: Seen) -> frozenset[str]:
     return frozenset(hit.fingerprint for reading in seen.readings for hit in reading.hits if hit.if_it_fails)
 
 
+@lean
 @dataclass(frozen=True, slots=True)
 class _Suspected:
     """A suspicion with what the lines that ran say of it."""

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from pytest_secaudit.claims import lasting
+from pytest_secaudit.lean import lean
 from pytest_secaudit.model import Audit, Finding, Heading, Owner
 from pytest_secaudit.policy import NEW_CHECK
 from pytest_secaudit.redact import clean
@@ -34,6 +35,7 @@ class BadBaseline(ValueError):
     """A file that is none, or of a later version; the message says why."""
 
 
+@lean
 @dataclass(frozen=True, slots=True, order=True)
 class Entry:
     """One hazard that is known.
@@ -67,6 +69,7 @@ class Entry:
         return " ".join(part for part in (self.code, place, self.subject or self.text) if part)
 
 
+@lean
 @dataclass(frozen=True, slots=True)
 class Baseline:
     """All that is known, and by which checks.

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 
 from pytest_secaudit import notes
+from pytest_secaudit.lean import lean
 from pytest_secaudit.model import NotAudited
 from pytest_secaudit.notes import Note
 from pytest_secaudit.policy import Placed
@@ -22,6 +23,7 @@ from pytest_secaudit.watch.record import Claimed, Watched
 CARRIER = "secaudit"
 
 
+@lean
 @dataclass(frozen=True, slots=True)
 class Cargo:
     """Readings (live questions answered), ignores that only items know, what could not be read, and what was watched.

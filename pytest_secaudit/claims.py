@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from pytest_secaudit.lean import lean
 from pytest_secaudit.lexicon import security_word
 from pytest_secaudit.model import ADVISORY, INFO, Finding, Heading, Owner, Place, Severity
 from pytest_secaudit.reading import fingerprint
@@ -16,6 +17,7 @@ from pytest_secaudit.watch.weights import Weight, weigh
 MAX_NAMED = 20
 
 
+@lean
 @dataclass(frozen=True, slots=True)
 class Left:
     """Where one owner left something that shares its lasting subject with what was left elsewhere."""

@@ -13,6 +13,7 @@ from types import FunctionType, MethodType, ModuleType
 
 import pytest
 
+from pytest_secaudit.lean import lean
 from pytest_secaudit.model import NotAudited
 from pytest_secaudit.redact import clean
 from pytest_secaudit.strangers import bases_of, home_of_class, is_module, names_of
@@ -20,6 +21,7 @@ from pytest_secaudit.strangers import bases_of, home_of_class, is_module, names_
 _INSTALLED = frozenset(("site-packages", "dist-packages"))
 
 
+@lean
 @dataclass(frozen=True, slots=True)
 class File:
     """A file to read, with the module it became."""

@@ -6,9 +6,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from pytest_secaudit.conclusion import plural
+from pytest_secaudit.lean import lean
 from pytest_secaudit.model import Audit, Contact, Finding
 
 
+@lean
 @dataclass(frozen=True, slots=True)
 class Comparison:
     """The findings of two reports, worst first.

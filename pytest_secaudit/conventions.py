@@ -6,9 +6,12 @@ import fnmatch
 import re
 from dataclasses import dataclass
 
+from pytest_secaudit.lean import lean
+
 _GLOB = re.compile(r"[*?\[]")
 
 
+@lean
 @dataclass(frozen=True, slots=True)
 class Conventions:
     """How pytest was told to recognise tests (its ini option ``python_functions``)."""

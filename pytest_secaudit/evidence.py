@@ -13,6 +13,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from pytest_secaudit.claims import Left, lasting
+from pytest_secaudit.lean import lean
 from pytest_secaudit.model import INFO, Finding, Owner, Place, Severity
 from pytest_secaudit.reading import fingerprint
 from pytest_secaudit.watch.record import Watched
@@ -62,6 +63,7 @@ _BY_SUBJECT = {
 }
 
 
+@lean
 @dataclass(frozen=True, slots=True)
 class Joined:
     """What is reported, and what the run cleared."""

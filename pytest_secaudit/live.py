@@ -15,12 +15,14 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from pytest_secaudit.lean import lean
 from pytest_secaudit.model import Question
 from pytest_secaudit.places import Place, RestoreFact
 from pytest_secaudit.reading import Reading, StaticHit
 from pytest_secaudit.strangers import bases_of, home_of_class, is_class, is_module, names_of
 
 
+@lean
 @dataclass(frozen=True, slots=True)
 class Surroundings:
     """What is known about one module besides its file.

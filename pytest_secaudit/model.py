@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
+from pytest_secaudit.lean import lean
+
 if TYPE_CHECKING:
     from pytest_secaudit.source import TestModule
 
@@ -52,6 +54,7 @@ DIMENSIONS: Mapping[int, str] = {
 }
 
 
+@lean
 @dataclass(frozen=True, slots=True)
 class Question:
     """Something a file alone cannot tell, to be asked of live objects where there are any.
@@ -67,6 +70,7 @@ class Question:
 ProofKind = Literal["never-ran", "ran", "returned", "swallowed"]
 
 
+@lean
 @dataclass(frozen=True, slots=True)
 class Proof:
     """The lines of the file that decide a suspicion, once it is known whether they ran.
@@ -89,6 +93,7 @@ class Proof:
     level: Severity | None = None
 
 
+@lean
 @dataclass(frozen=True, slots=True)
 class Hit:
     """What a rule yields: a place, what is wrong there, and what to do about it.
@@ -120,6 +125,7 @@ class Hit:
     decided_by: Proof | None = None
 
 
+@lean
 @dataclass(frozen=True, slots=True)
 class Suspicion:
     """What a rule hands to the run instead of reporting it: too weak to say, worth to watch.
@@ -143,6 +149,7 @@ class Suspicion:
 Rule = Callable[["TestModule"], "Iterable[Hit | Suspicion]"]
 
 
+@lean
 @dataclass(frozen=True, slots=True)
 class Heading:
     """What every run knows of a check, without its file.
@@ -175,6 +182,7 @@ class Heading:
         return self.suspected or self.severity
 
 
+@lean
 @dataclass(frozen=True, slots=True)
 class Check(Heading):
     """One hazard: its heading, its page and examples, and the rule that suspects it.
@@ -196,6 +204,7 @@ class Check(Heading):
         return self.page.strip().partition("\n")[0]
 
 
+@lean
 @dataclass(frozen=True, slots=True)
 class Place:
     """A line of a file; ``path`` is relative to the rootdir, with ``/``."""
@@ -204,6 +213,7 @@ class Place:
     line: int
 
 
+@lean
 @dataclass(frozen=True, slots=True)
 class Owner:
     """Whose code is meant: a test, a fixture (with its scope), a set-up, an import."""
@@ -218,6 +228,7 @@ class Owner:
     written_at: Place | None = None
 
 
+@lean
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
     """One hazard at one place, with its owners, its evidence and what became of it."""
@@ -260,6 +271,7 @@ class Finding:
         return (-self.severity, aside, *doubts, self.code, self.path, self.line, self.column, self.message)
 
 
+@lean
 @dataclass(frozen=True, slots=True)
 class NotAudited:
     """A file or item that could not be read, and why."""
@@ -268,6 +280,7 @@ class NotAudited:
     reason: str
 
 
+@lean
 @dataclass(frozen=True, slots=True)
 class Gate:
     """What the run was asked to fail on, and whether it did."""
@@ -277,6 +290,7 @@ class Gate:
     reason: str | None = None
 
 
+@lean
 @dataclass(frozen=True, slots=True)
 class BaselineUse:
     """The baseline of this run.
@@ -296,6 +310,7 @@ class BaselineUse:
     is_first: bool = False
 
 
+@lean
 @dataclass(frozen=True, slots=True)
 class DimensionCount:
     """How much of one dimension was examined, and what was found there."""
@@ -309,6 +324,7 @@ class DimensionCount:
     cleared: int
 
 
+@lean
 @dataclass(frozen=True, slots=True)
 class Run:
     """How the tests were run. Durations are seconds.
@@ -330,6 +346,7 @@ class Run:
     dearest: str = ""
 
 
+@lean
 @dataclass(frozen=True, slots=True)
 class EvidenceSummary:
     """What was looked at, so that "nothing found" and "nothing looked at" differ."""
@@ -345,6 +362,7 @@ class EvidenceSummary:
     not_audited: tuple[NotAudited, ...]
 
 
+@lean
 @dataclass(frozen=True, slots=True)
 class Conclusion:
     """The verdict in one word group and one sentence, and what it rests on."""
@@ -355,6 +373,7 @@ class Conclusion:
     dimensions: tuple[DimensionCount, ...]
 
 
+@lean
 @dataclass(frozen=True, slots=True)
 class SleepSite:
     """A line at which real time was slept (seconds), and some of the tests that did."""
@@ -367,6 +386,7 @@ class SleepSite:
     in_threads: bool = False
 
 
+@lean
 @dataclass(frozen=True, slots=True)
 class Sleep:
     """Real time slept in the run: in all (concurrent sleeps counted once), as a share of the run, and where."""
@@ -377,6 +397,7 @@ class Sleep:
     sites: tuple[SleepSite, ...] = ()
 
 
+@lean
 @dataclass(frozen=True, slots=True)
 class Contact:
     """Something outside the process that was reached, or tried, and who did."""
@@ -386,6 +407,7 @@ class Contact:
     owners: tuple[str, ...]
 
 
+@lean
 @dataclass(frozen=True, slots=True)
 class Lifetime:
     """How long a change that a finding is about was in force, counted in the test bodies of one process.
@@ -403,6 +425,7 @@ class Lifetime:
     until: int | None = None
 
 
+@lean
 @dataclass(frozen=True, slots=True)
 class Observation:
     """One sentence of a review: what can be said of a file in one dimension, and on what ground.
@@ -422,6 +445,7 @@ class Observation:
     basis: Basis
 
 
+@lean
 @dataclass(frozen=True, slots=True)
 class FileRun:
     """The tests of one file: how many were collected, and how they ended."""
@@ -433,6 +457,7 @@ class FileRun:
     skipped: int
 
 
+@lean
 @dataclass(frozen=True, slots=True)
 class Audit:
     """The whole result; a report is a pure function of it.

@@ -6,7 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from pytest_secaudit.lean import lean
 
+
+@lean
 @dataclass(frozen=True, slots=True)
 class Note:
     """A fact about a file.

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from pytest_secaudit.lean import lean
+
 #: The area of facts about what a set-up writes, whatever it is: see `Place.area`.
 SET_UP = "set-up"
 
 
+@lean
 @dataclass(frozen=True, slots=True)
 class Place:
     """Where state lives.
@@ -57,6 +60,7 @@ def _same(one: str, other: str) -> bool:
     return "." in short and one is long and long.endswith(f".{short}")
 
 
+@lean
 @dataclass(frozen=True, slots=True)
 class RestoreFact:
     """A fixture or class of a file puts a place back at the end of its scope.

@@ -6,6 +6,7 @@ import datetime
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from pytest_secaudit.lean import lean
 from pytest_secaudit.model import Finding, Gate, Severity
 from pytest_secaudit.redact import clean
 from pytest_secaudit.settings import Settings
@@ -15,6 +16,7 @@ from pytest_secaudit.suppressions import Suppression
 NEW_CHECK = "new check, not gated"
 
 
+@lean
 @dataclass(frozen=True, slots=True)
 class Placed:
     """A suppression and the file it stands in."""

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
+from pytest_secaudit.lean import lean
 from pytest_secaudit.model import Owner, Proof, Question, Severity
 from pytest_secaudit.places import RestoreFact
 from pytest_secaudit.redact import clean
@@ -19,6 +20,7 @@ from pytest_secaudit.suppressions import Suppression
 MAX_BYTES = 4 * 1024 * 1024
 
 
+@lean
 @dataclass(frozen=True, slots=True)
 class StaticHit:
     """A `Hit` without its tree: what is reported, where, and what live objects must still answer."""
@@ -41,6 +43,7 @@ class StaticHit:
     decided_by: Proof | None = None
 
 
+@lean
 @dataclass(frozen=True, slots=True)
 class Armed:
     """A `Suspicion` without its tree: what the run is to watch for this file."""
@@ -57,6 +60,7 @@ class Armed:
     decided_by: Proof | None = None
 
 
+@lean
 @dataclass(frozen=True, slots=True)
 class FixtureFact:
     """A fixture that the file defines, and the names it replaces while it is in effect."""
@@ -68,6 +72,7 @@ class FixtureFact:
     replaces: tuple[str, ...]
 
 
+@lean
 @dataclass(frozen=True, slots=True)
 class Guard:
     """A statement that fails whenever it is reached; ``owner`` is the id of the function that it stands in."""
@@ -81,6 +86,7 @@ class Guard:
 Certainty = Literal["sure", "maybe", "unknown"]
 
 
+@lean
 @dataclass(frozen=True, slots=True)
 class TestFact:
     """Whether passing a test implies that something was checked.
@@ -102,6 +108,7 @@ class TestFact:
     unseen: tuple[str, ...] = ()
 
 
+@lean
 @dataclass(frozen=True, slots=True)
 class Reading:
     """Everything the audit keeps of a file.
@@ -172,7 +179,9 @@ def load(path: str | os.PathLike[str]) -> bytes:
         OSError: when it cannot be read.
     """
     with open(path, "rb") as file:
-        return file.read(MAX_BYTES + 1)
+        size = file.seek(0, os.SEEK_END)
+        file.seek(0)
+        return file.read(min(size, MAX_BYTES) + 1)  # as much room is taken as is asked for
 
 
 def text_at(root: str | os.PathLike[str], path: str) -> str:

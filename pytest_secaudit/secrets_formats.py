@@ -11,7 +11,10 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
+from pytest_secaudit.lean import lean
 
+
+@lean
 @dataclass(frozen=True, slots=True)
 class Format:
     """How the tokens of one kind look.

@@ -198,11 +198,12 @@ class MainAudit:
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         # Three times for every test: only what says something goes further than this.
         try:
-            if report.outcome != "passed" or CARRIER in report.__dict__:
+            when, says_more = report.when, report.outcome != "passed"
+            if says_more or (self.workers and CARRIER in report.__dict__):
                 self._take_in(report)
-            elif report.when == "call":
+            elif when == "call":
                 self.outcomes.setdefault(report.nodeid, "passed")
-            if self._hear is not None:
+            if self._hear is not None and (when == "teardown" or says_more or report.sections):
                 self._hear(report)
         except AttributeError as error:  # somebody's own kind of report
             self.troubles.append(("pytest_runtest_logreport", clean(str(error))))

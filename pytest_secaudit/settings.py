@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pytest_secaudit.catalogue import UnknownCode, codes_of
+from pytest_secaudit.lean import lean
 from pytest_secaudit.model import Finding, Heading, Severity
 from pytest_secaudit.redact import clean
 from pytest_secaudit.suppressions import split_codes
@@ -37,6 +38,7 @@ class BadSetting(ValueError):
         super().__init__(f"{setting}: {value!r} is not accepted; {accepted}")
 
 
+@lean
 @dataclass(frozen=True, slots=True)
 class PerFileIgnore:
     """Codes to ignore in files that match a glob (relative to the rootdir)."""
@@ -48,6 +50,7 @@ class PerFileIgnore:
         return finding.code in self.codes and _path_matches(finding.path, self.glob)
 
 
+@lean
 @dataclass(frozen=True, slots=True)
 class Expected:
     """A change that is meant: a code, a subject, optionally an owner, and why."""
@@ -66,6 +69,7 @@ class Expected:
         )
 
 
+@lean
 @dataclass(frozen=True, slots=True)
 class ReportTarget:
     """A report to write: its format and its file; no file means standard output."""
@@ -74,6 +78,7 @@ class ReportTarget:
     path: Path | None
 
 
+@lean
 @dataclass(frozen=True, slots=True)
 class Settings:
     """All settings of one audited run."""

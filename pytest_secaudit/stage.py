@@ -13,6 +13,7 @@ from types import CodeType
 import pytest
 
 from pytest_secaudit.collected import Collector
+from pytest_secaudit.lean import lean
 from pytest_secaudit.watch.ledger import Actor
 
 #: pytest makes fixtures of xunit set-ups; their names are private, and start like this.
@@ -26,6 +27,7 @@ _XUNIT = {
 }
 
 
+@lean
 @dataclass(frozen=True, slots=True)
 class Cast:
     """An actor, and the node at whose end its scope is over."""

@@ -11,9 +11,12 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from pytest_secaudit.lean import lean
+
 MARKER = "secaudit"
 
 
+@lean
 @dataclass(frozen=True, slots=True)
 class Suppression:
     """One ignore and the lines it covers.

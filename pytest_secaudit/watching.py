@@ -20,7 +20,7 @@ from pytest_secaudit.redact import clean
 from pytest_secaudit.secrets_formats import may_hold_token
 from pytest_secaudit.stage import Cast, Casting
 from pytest_secaudit.strangers import is_module, names_of
-from pytest_secaudit.watch import clock
+from pytest_secaudit.watch import clock, real
 from pytest_secaudit.watch.areas.fixture_values import FixtureValues
 from pytest_secaudit.watch.areas.imports import Imports, folder_of_packages
 from pytest_secaudit.watch.clock import Clock
@@ -89,6 +89,7 @@ class Watching:
         self._imports: list[Actor] = []
         self._interrupted = False
         self._others = True
+        self._loaded = 0
 
     # --- conftests and test modules
 
@@ -202,8 +203,10 @@ class Watching:
             ledger.set_up_begins()
             self.clock.refresh()
             self.contact.refresh()
-            self.loads.refresh()
-            self.mocks.refresh()
+            if len(real.modules) != self._loaded:
+                self._loaded = len(real.modules)
+                self.loads.refresh()
+                self.mocks.refresh()
         except Exception as error:
             self._trouble("pytest_runtest_logreport", error)
 

@@ -7,7 +7,6 @@ touches neither the process nor pytest.
 from __future__ import annotations
 
 import importlib
-import pkgutil
 from functools import cache
 
 from pytest_secaudit.model import Check, Heading
@@ -31,5 +30,7 @@ def whole(heading: Heading) -> Check:
 @cache
 def _files() -> dict[str, str]:
     """The module of each check, by its code."""
+    import pkgutil  # a run in which no file is new needs no check whole
+
     names = (info.name for info in pkgutil.iter_modules(__path__))
     return {name.partition("_")[0].upper(): f"{__name__}.{name}" for name in names if name.startswith("psa")}

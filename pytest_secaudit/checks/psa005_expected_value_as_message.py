@@ -20,6 +20,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from pytest_secaudit.lean import lean
 from pytest_secaudit.model import ADVISORY, DEFECT, Check, Hit
 from pytest_secaudit.source import Scope, TestModule, source_of, terminal_name
 from pytest_secaudit.source.mock_assertions import expects_an_error
@@ -152,6 +153,7 @@ def rule(module: TestModule) -> Iterator[Hit]:
                 yield _hit(found)
 
 
+@lean
 @dataclass(frozen=True, slots=True)
 class _Misplaced:
     node: ast.Assert | ast.Call

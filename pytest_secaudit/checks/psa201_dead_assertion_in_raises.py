@@ -15,6 +15,7 @@ import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from pytest_secaudit.lean import lean
 from pytest_secaudit.model import ADVISORY, DEFECT, Check, Hit, Proof, Severity
 from pytest_secaudit.source import Scope, TestModule, dotted_name, own_nodes, parameter_names, source_of, terminal_name
 from pytest_secaudit.source.oracles import (
@@ -232,6 +233,7 @@ _RAISED_BY_READING = {
 _RAISED_BY_OPERATORS = frozenset(("TypeError", "ValueError", "NotImplementedError", "RuntimeError"))
 
 
+@lean
 @dataclass(frozen=True, slots=True)
 class _Block:
     """What is known of a raises block: the expected types, its variable, and the names bound inside it."""

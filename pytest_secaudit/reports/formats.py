@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
+from pytest_secaudit.lean import lean
 from pytest_secaudit.model import Audit, Heading
 
 
+@lean
 @dataclass(frozen=True, slots=True)
 class Extras:
     """What a report may need beside the result.

@@ -17,6 +17,7 @@ from typing import Any
 from urllib.parse import quote
 
 from pytest_secaudit.conclusion import plural
+from pytest_secaudit.lean import lean
 from pytest_secaudit.model import ADVISORY, DEFECT, DIMENSIONS, INFO, Audit, Check, Evidence, Finding, Severity
 from pytest_secaudit.reports.in_repository import MAX_TEXT, in_repository, shortened, shown_at
 from pytest_secaudit.reports.line_hash import line_hashes
@@ -238,6 +239,7 @@ def _artifact(path: str) -> dict[str, str]:
     return {"uri": quote(path), "uriBaseId": _BASE}
 
 
+@lean
 @dataclass(frozen=True, slots=True)
 class _Source:
     """The lines of a file: how long they are, and their hashes."""
@@ -269,6 +271,7 @@ def _region(finding: Finding, source: _Source | None) -> dict[str, int]:
 # --- what else a result names
 
 
+@lean
 @dataclass(frozen=True, slots=True)
 class _Mention:
     """An owner, or a line that wrote: what it is called, what it is to the finding, and where in the repository."""
@@ -279,6 +282,7 @@ class _Mention:
     line: int
 
 
+@lean
 @dataclass(frozen=True, slots=True)
 class _Mentions:
     """The owners and the writing lines of a finding, the ids of those to link to, and how many are left without one."""

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from pytest_secaudit.conclusion import plural
+from pytest_secaudit.lean import lean
 from pytest_secaudit.model import ADVISORY, DEFECT, INFO, Audit, Finding, Severity
 from pytest_secaudit.policy import NEW_CHECK, count_by_level
 
@@ -19,6 +20,7 @@ _INDENT = 10
 _NEARLY_ALL = 0.9
 
 
+@lean
 @dataclass(frozen=True, slots=True)
 class Line:
     """One line of output and how it is marked up (``red``, ``yellow``, ``bold`` or nothing)."""

@@ -10,10 +10,12 @@ import ast
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from pytest_secaudit.lean import lean
 from pytest_secaudit.places import Place
 from pytest_secaudit.source.module import Scope, TestModule, dotted_name, source_of, terminal_name
 
 
+@lean
 @dataclass(frozen=True, slots=True)
 class Change:
     """One write: the place, the node, the scope it stands in, and the new value where there is one."""

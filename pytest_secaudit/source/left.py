@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from pytest_secaudit.lean import lean
 from pytest_secaudit.model import Question
 from pytest_secaudit.source.changes import Change, changes
 from pytest_secaudit.source.module import Role, Scope, TestModule, dotted_name, source_of, terminal_name
@@ -25,6 +26,7 @@ _OWNERS = frozenset((Role.TEST, Role.SETUP, Role.FIXTURE))
 _WIDE = frozenset(("session", "package"))
 
 
+@lean
 @dataclass(frozen=True, slots=True)
 class Left:
     """A change that is not undone on every path.

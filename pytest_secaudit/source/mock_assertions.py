@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from pytest_secaudit import mock_names
+from pytest_secaudit.lean import lean
 from pytest_secaudit.source.mocks import MOCKER_FIXTURES
 from pytest_secaudit.source.module import Scope, TestModule, dotted_name, own_nodes, parameter_names, terminal_name
 from pytest_secaudit.source.oracles import ASSERTION_ERRORS, handler_types
@@ -51,6 +52,7 @@ def _targets(module: TestModule) -> Iterator[tuple[ast.expr, Scope]]:
 # --- where an attribute is all that a check consists of
 
 
+@lean
 @dataclass(frozen=True, slots=True)
 class Uncalled:
     """An attribute that is not called, but stands where its truth or its evaluation should check something."""

@@ -6,12 +6,14 @@ import ast
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from pytest_secaudit.lean import lean
 from pytest_secaudit.source.module import Scope, TestModule, dotted_name, own_nodes, source_of, terminal_name
 
 #: The fixtures of pytest-mock, one per scope.
 MOCKER_FIXTURES = frozenset(("mocker", "class_mocker", "module_mocker", "package_mocker", "session_mocker"))
 
 
+@lean
 @dataclass(frozen=True, slots=True)
 class Replacement:
     """One call that replaces something.

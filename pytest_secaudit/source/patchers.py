@@ -6,6 +6,7 @@ import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from pytest_secaudit.lean import lean
 from pytest_secaudit.source.containers import is_put_right, writes, writes_within
 from pytest_secaudit.source.module import Scope, TestModule, dotted_name, own_nodes, source_of, terminal_name
 
@@ -20,6 +21,7 @@ _CLEANUPS = frozenset(
 )
 
 
+@lean
 @dataclass(frozen=True, slots=True)
 class Started:
     """One ``start()`` of a patcher.

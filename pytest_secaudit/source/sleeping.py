@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from pytest_secaudit.lean import lean
 from pytest_secaudit.source.module import Role, Scope, TestModule, parameter_names, source_of
 
 _SLEEPS = frozenset(
@@ -26,6 +27,7 @@ _YIELDING = 0.001
 _FOREVER = 60
 
 
+@lean
 @dataclass(frozen=True, slots=True)
 class Sleep:
     """One sleep call. ``seconds`` is None where the file does not tell."""

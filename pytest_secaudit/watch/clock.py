@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from types import FrameType
 from typing import Any, Final
 
+from pytest_secaudit.lean import lean
 from pytest_secaudit.watch import real, tapping
 from pytest_secaudit.watch.intervals import Union, overlapping
 from pytest_secaudit.watch.stack import Stack
@@ -53,6 +54,7 @@ _MAX_DELAYS = 1000
 _FOLD_AT = 500
 
 
+@lean
 @dataclass(frozen=True, slots=True)
 class Slept:
     """What one actor slept at one place.
@@ -90,6 +92,7 @@ class Slept:
         return self.seconds if self.kind == "sleep" else self.seconds - self.seconds_cut
 
 
+@lean
 @dataclass(frozen=True, slots=True)
 class _Key:
     """What one sum is kept for."""

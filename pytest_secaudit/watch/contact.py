@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from types import FrameType
 from typing import Any, Literal
 
+from pytest_secaudit.lean import lean
 from pytest_secaudit.redact import clean
 from pytest_secaudit.watch import credentials, programs, real
 from pytest_secaudit.watch.sockets import Sockets
@@ -41,6 +42,7 @@ _MOST = 1000
 _MAX_DEPTH = 50
 
 
+@lean
 @dataclass(frozen=True, slots=True)
 class Contacted:
     """What one actor reached.

@@ -30,7 +30,7 @@ FREE_LOOKS = 100
 SHARE = 0.003
 #: The shares of the budget that looks at a few namespaces, at all of them, and at files may take. They are not all of
 #: it: that they are there costs something, too, and so do the looks that nobody can put off.
-NEAR, FAR, LATE = 0.35, 0.2, 0.05
+NEAR, FAR, LATE = 0.25, 0.15, 0.05
 #: In per cent of the tests' run time.
 BUDGET = 5.0
 #: One in so many of the usual looks, and of the close ones, is measured watcher by watcher.
@@ -65,7 +65,7 @@ class Engine:
         self.source = ""
         self.seconds = 0.0
         self.costs: defaultdict[str, float] = defaultdict(float)
-        self._looks = self._close_looks = 0
+        self._looks = self._close_looks = self._turns = 0
         self.source_of: Callable[[str], str] = _nothing
         self.starter_of: Callable[[int], object] = _nobody
         self.works_for_others: Callable[[int], bool] = _never
@@ -95,10 +95,12 @@ class Engine:
         began = real.perf_counter()
         self._looks += 1
         times = 0 if self._looks % SAMPLE else SAMPLE
-        self._look_with(self._eyes.always, times)
+        news = self._news(self._eyes.always, times)
+        if news:
+            self._note(news)
         woken = self._eyes.woken()
         if woken:
-            self._eyes.close_again(has_found=self._look_with(woken, times))
+            self._eyes.close_again(has_found=self._note(self._news(woken, times)))
         now = real.perf_counter()
         if closely or self.exact:
             self._look_closely()
@@ -119,20 +121,22 @@ class Engine:
 
     def _look_for(self, before: Sequence[Actor], looks: Looks, times: int = 1) -> bool:
         """Whether anything was found that whoever is on stage did, or one of those before."""
-        if not before:
-            return self._look_with(looks, times)
+        news = self._news(looks, times)
+        if not before or not news:
+            return self._note(news)
         window = window_of(before, self.ledger.acting)
         self.ledger.enter(window)
-        has_found = self._look_with(looks, times)
+        self._note(news)
         self.ledger.leave(window)
         if self.ledger.owes(window):
             self.windows[window] = (*before, self.ledger.acting)
-        return has_found
+        return True
 
     def _take(self, turn: Turn) -> None:
         began = real.perf_counter()
         before, turn.unwatched = turn.unwatched, []
-        self._look_for(before, turn.looks)
+        self._turns += 1
+        self._look_for(before, turn.looks, 0 if self._turns % SAMPLE_CLOSE else SAMPLE_CLOSE)
         now = real.perf_counter()
         turn.took(now - began, now)
         self.seconds += now - began
@@ -227,32 +231,41 @@ class Engine:
         self._free -= 1
         return self._free >= 0 or self._looked_at >= self._next_close_look or self.exact
 
-    def _look_with(self, looks: Looks, times: int = 0) -> bool:
-        """Whether anything was found; what each took is measured and counted so many times."""
+    def _news(self, looks: Looks, times: int = 0) -> list[tuple[Area, Iterable[Change]]]:
+        """What the looks find; what each took is measured and counted so many times."""
         if times:
-            return self._look_and_measure(looks, times)
-        looked, has_found = None, False
+            return self._news_measured(looks, times)
+        looked, news = None, []
         try:
             for looked in looks:
                 found = looked()
                 if found:
-                    has_found = True
-                    self.ledger.note(looks[looked].name, found)
+                    news.append((looks[looked], found))
         except Exception as error:
             if looked is not None:
                 rest = list(looks)[list(looks).index(looked) + 1 :]
                 self.switch_off(looks[looked], error)
-                self._look_with({look: looks[look] for look in rest})
-                return True
-        return has_found
+                news += self._news({look: looks[look] for look in rest})
+        return news
 
-    def _look_and_measure(self, looks: Looks, times: int) -> bool:
-        has_found = False
+    def _news_measured(self, looks: Looks, times: int) -> list[tuple[Area, Iterable[Change]]]:
+        news = []
         for look, area in list(looks.items()):
             began = real.perf_counter()
-            has_found |= self._look_with({look: area})
+            news += self._news({look: area})
             self.costs[area.name] += times * (real.perf_counter() - began)
-        return has_found
+        return news
+
+    def _note(self, news: Iterable[tuple[Area, Iterable[Change]]]) -> bool:
+        """Whether there was anything that whoever is on stage did."""
+        has_any = False
+        for area, found in news:
+            has_any = True
+            try:
+                self.ledger.note(area.name, found)
+            except Exception as error:
+                self.switch_off(area, error)
+        return has_any
 
     def switch_off(self, area: Area, error: Exception) -> None:
         """A watcher failed: the report says so, the others go on."""

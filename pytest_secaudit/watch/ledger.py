@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 from itertools import count
 from typing import NamedTuple
 
+from pytest_secaudit.lean import lean
 from pytest_secaudit.model import OwnerKind
 from pytest_secaudit.watch.state import Change, Held
 
@@ -85,6 +86,7 @@ class _Debt:
 _Key = tuple[str, str]
 
 
+@lean
 @dataclass(frozen=True, slots=True)
 class _Repair:
     """Somebody put back what others had changed: for good, or for the time of a test.
@@ -100,6 +102,7 @@ class _Repair:
     debts: list[_Debt]
 
 
+@lean
 @dataclass(frozen=True, slots=True)
 class Body:
     """One run of a test body."""

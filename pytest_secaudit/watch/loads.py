@@ -6,10 +6,10 @@ trusted anyway. The file is asked for its name only if it is one of the standard
 
 from __future__ import annotations
 
+import _pickle
 import io
 import marshal
 import os
-import pickle
 import re
 import sys
 import tempfile
@@ -28,7 +28,7 @@ from pytest_secaudit.watch.ledger import OUTSIDE, Actor
 from pytest_secaudit.watch.noticing import Noticings
 from pytest_secaudit.watch.record import Noticed
 from pytest_secaudit.watch.stack import Stack
-from pytest_secaudit.watch.tapping import Around, Taps
+from pytest_secaudit.watch.tapping import Around, Taps, original_of
 
 __unittest = True
 
@@ -71,17 +71,24 @@ class Loads:
         self._is_own = is_own
         self._noticed = Noticings()
         self._harmless: set[str] = set()
-        self._yaml = False
+        self._pickle = self._yaml = False
         self._around_yaml: Around = partial(_around, self._yaml_loader)
-        for module in (pickle, marshal):
-            taps.put(module, "load", partial(_around, partial(self._loaded, f"{module.__name__}.load")))
+        self._around_pickle: Around = partial(_around, partial(self._loaded, "pickle.load"))
+        taps.put(_pickle, "load", self._around_pickle)  # where `pickle` will take it from
+        taps.put(marshal, "load", partial(_around, partial(self._loaded, "marshal.load")))
         self.refresh()
 
     def refresh(self) -> None:
-        """Before each test: take in PyYAML once it is imported."""
-        if self._yaml or "yaml" not in real.modules:
-            return
-        self._yaml = True
+        """Before each test: take in what is imported by now. A run that loads nothing pays for none of it."""
+        if not self._pickle and "pickle" in real.modules:
+            module = real.modules["pickle"]
+            if original_of(names_of(module).get("load")) is original_of(_pickle.load):  # no fake
+                self._pickle = self._taps.put(module, "load", self._around_pickle)
+        if not self._yaml and "yaml" in real.modules:
+            self._yaml = True
+            self._listen_to_yaml()
+
+    def _listen_to_yaml(self) -> None:
         for module, classes in _UNSAFE:
             names = names_of(real.modules.get(module))
             for name in classes:

@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from pytest_secaudit.lean import lean
 from pytest_secaudit.model import Owner, Place
 
 
+@lean
 @dataclass(frozen=True, slots=True)
 class Claimed:
     """A change that was still in force when its owner's scope was over.
@@ -50,6 +52,7 @@ class Claimed:
     until: int | None = None
 
 
+@lean
 @dataclass(frozen=True, slots=True)
 class Slept:
     """Real time slept at one line by one owner; ``identity`` is a fingerprint of the line without its number."""
@@ -68,6 +71,7 @@ class Slept:
     overlapped: bool = False
 
 
+@lean
 @dataclass(frozen=True, slots=True)
 class Contacted:
     """Something outside the process that was reached, or tried."""
@@ -79,6 +83,7 @@ class Contacted:
     written_at: Place | None = None
 
 
+@lean
 @dataclass(frozen=True, slots=True)
 class Noticed:
     """What a watcher saw once: a secret in an output, a load of untrusted data."""
@@ -93,6 +98,7 @@ class Noticed:
     security: str | None = None
 
 
+@lean
 @dataclass(frozen=True, slots=True)
 class Interest:
     """The lines of one file that somebody wants to know about.
@@ -119,6 +125,7 @@ class Interest:
         return bool(self.lines or self.tests)
 
 
+@lean
 @dataclass(frozen=True, slots=True)
 class LinesRan:
     """Which lines of interest of one file ran while one test did.
@@ -144,6 +151,7 @@ class LinesRan:
     checked: bool = False
 
 
+@lean
 @dataclass(frozen=True, slots=True)
 class SimulatedFailure:
     """An exception that a replacement was told to raise, in a test that passed.
@@ -161,6 +169,7 @@ class SimulatedFailure:
     raised: bool
 
 
+@lean
 @dataclass(frozen=True, slots=True)
 class Watched:
     """One process's share.

@@ -7,9 +7,11 @@ from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
+from pytest_secaudit.lean import lean
 from pytest_secaudit.model import Place
 
 
+@lean
 @dataclass(frozen=True, slots=True)
 class Site:
     """The stack of a writing act, as far as it matters.
@@ -29,6 +31,7 @@ class Site:
     by: Hashable | None = None
 
 
+@lean
 @dataclass(frozen=True, slots=True)
 class Change:
     """What a look found different since the last look.

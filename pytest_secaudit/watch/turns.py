@@ -45,9 +45,9 @@ class Turn:
 
     def is_affordable(self, now: float) -> bool:
         """Whether there is time enough for what one takes of late."""
-        if self._since is not None:
-            self._left += (now - self._since) * self.share
-        self._since = now
+        since, self._since = self._since, now
+        if since is not None:
+            self._left += (now - since) * self.share
         return self._left > self._cost or self.is_rich
 
     def took(self, seconds: float, now: float) -> None:

@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
+from pytest_secaudit.lean import lean
 from pytest_secaudit.no_gc import no_gc
 
 #: Area -> names that are called, assigned or deleted when it changes.
@@ -55,6 +56,7 @@ _BY_SUBJECT: Mapping[str, str] = {
 }
 
 
+@lean
 @dataclass(frozen=True, slots=True)
 class Write:
     """What a statement may write to.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _pickle
 import bz2
 import gzip
 import io
@@ -101,6 +102,34 @@ def test_marshal(run: Run) -> None:
     with open(run.elsewhere / "code", "rb") as file:
         assert marshal.load(file) == 1
     assert run.subjects() == ["marshal.load of /code"]
+
+
+def test_pickle_that_is_imported_when_the_watch_is_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The watch does not import it by itself, and misses nothing for that, not even a name taken out of it."""
+    monkeypatch.setattr(module, "_temporary", tuple)
+    monkeypatch.delitem(sys.modules, "pickle")
+    original = _pickle.load
+    run = Run(tmp_path)
+    assert "pickle" not in sys.modules
+    import pickle as late
+    from pickle import load as taken
+
+    for read in (taken, late.load):
+        with open(dumped(run.elsewhere / "rates"), "rb") as file:
+            assert read(file) == [1]
+        run.loads.refresh()
+    assert run.subjects() == ["pickle.load of /rates"]
+    run.taps.take_back()
+    assert late.load is original
+    assert _pickle.load is original
+
+
+@pytest.mark.parametrize("fake", [None, 5, types.ModuleType("pickle")], ids=repr)
+def test_a_pickle_that_is_none(run: Run, monkeypatch: pytest.MonkeyPatch, fake: object) -> None:
+    run.taps.take_back()
+    monkeypatch.setitem(sys.modules, "pickle", fake)  # type: ignore[arg-type]
+    run.loads = Loads(run.taps, run.stack, lambda: (run.who, False), lambda path: False)
+    run.loads.refresh()
 
 
 def test_each_owner_once(run: Run) -> None:

@@ -7,12 +7,14 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from pytest_secaudit.lean import lean
 from pytest_secaudit.model import Finding
 
 _STRANGE = re.compile(r"[^A-Za-z0-9_.]+")
 _LONGEST = 80
 
 
+@lean
 @dataclass(frozen=True, slots=True)
 class Anchored:
     """A finding and the id of its element: ``PSA101-96dadd625bd1068e30f8``."""

@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+from pytest_secaudit.lean import lean
 from pytest_secaudit.model import Finding
 from pytest_secaudit.redact import clean
 
@@ -22,6 +23,7 @@ _END_OF_LINE = re.compile("\r\n?|\n")
 _OF_A_KEY = re.compile(r"[\sbBrRuU]*['\"]?[A-Za-z0-9+/=]+(?:\\[nr])*['\"]?[\s,)\\+]*")
 
 
+@lean
 @dataclass(frozen=True, slots=True)
 class SourceLine:
     """A line as it may be shown, and whether the finding is about it."""

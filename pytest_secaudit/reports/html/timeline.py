@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from pytest_secaudit.conclusion import plural
+from pytest_secaudit.lean import lean
 from pytest_secaudit.model import Audit, Finding, Lifetime
 from pytest_secaudit.reports.html.anchors import Anchored
 from pytest_secaudit.reports.html.tree import Element, Node, element
@@ -20,6 +21,7 @@ _MOST_BARS = 80
 _NAMED = 20
 
 
+@lean
 @dataclass(frozen=True, slots=True)
 class _Lane:
     """One change in one process: the stretches of test bodies in which it was in force."""

@@ -14,6 +14,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from pytest_secaudit.lean import lean
+
 _TAGS = frozenset(
     "a caption circle code dd details div dl dt h1 h2 h3 h4 header li line main mark nav p pre rect section"
     " small span strong summary svg table tbody td text th thead title tr ul".split()
@@ -32,6 +34,7 @@ _UNSEEN = re.compile(
 _ENDS_A_LINE = frozenset(("details", "h2", "h3", "h4", "header", "li", "nav", "p", "section", "table", "tr"))
 
 
+@lean
 @dataclass(frozen=True, slots=True)
 class Element:
     """An element with its attributes and what is in it."""

@@ -8,6 +8,7 @@ from functools import partial
 from types import ModuleType
 from typing import Any
 
+from pytest_secaudit.lean import lean
 from pytest_secaudit.redact import clean
 from pytest_secaudit.watch.areas.builtin_names import BuiltinNames
 from pytest_secaudit.watch.areas.children import Children
@@ -43,6 +44,7 @@ from pytest_secaudit.watch.state import Area, Change
 from pytest_secaudit.watch.tapping import Taps
 
 
+@lean
 @dataclass(frozen=True, slots=True)
 class Facts:
     """What areas must know about the run.

@@ -15,6 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+from pytest_secaudit.lean import lean
 from pytest_secaudit.strangers import home_of, names_of
 from pytest_secaudit.watch import programs, real
 from pytest_secaudit.watch.areas.origins import QUIETLY, library
@@ -49,6 +50,7 @@ if sys.platform == "win32":
             _winapi.CloseHandle(handle)
 
 
+@lean
 @dataclass(frozen=True, slots=True)
 class _Child:
     """A process as it was when it started; ``direct`` ones are ours to wait for."""
@@ -249,7 +251,7 @@ _FORKS = _Forks()
 
 def _stat(pid: int) -> tuple[str, str]:
     """State and start time of a process; empty where there is no telling."""
-    with suppress(OSError, IndexError), _read(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as file:
+    with suppress(OSError, IndexError), _read(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:
         fields = file.read().rpartition(")")[2].split()
         return fields[0], fields[19]
     return "", ""
@@ -260,7 +262,7 @@ def _children() -> list[int]:
     found: list[int] = []
     with suppress(OSError, ValueError):
         for task in real.listdir("/proc/self/task"):
-            with _read(f"/proc/self/task/{task}/children", encoding="ascii") as file:
+            with _read(f"/proc/self/task/{task}/children", encoding="utf-8") as file:
                 found += map(int, file.read().split())
     return found
 

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
 
+from pytest_secaudit.lean import lean
 from pytest_secaudit.watch import real
 from pytest_secaudit.watch.areas.holders import Holders
 from pytest_secaudit.watch.lasting_paths import in_the_temporary_folder
@@ -40,6 +41,7 @@ _read = real.own(open)
 _pread: Callable[[int, int, int], bytes] | None = real.own(os.pread) if hasattr(os, "pread") else None
 
 
+@lean
 @dataclass(frozen=True, slots=True)
 class _Open:
     """A descriptor and what it leads to; without a subject it is of no interest."""

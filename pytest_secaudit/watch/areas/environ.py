@@ -143,9 +143,8 @@ class Environ:
         __tracebackhide__ = True
         result = original(*args, **kwargs)
         try:
-            name, value = args
-            if name != _CURRENT and not self._is_as_seen(name, value):
-                self._note(_raw_name(name), _raw(value))
+            if args[0] != _CURRENT:  # pytest's, three times for every test
+                self._heard(*args)
         except Exception:  # the call is the user's, and it succeeded
             return result
         return result
@@ -154,12 +153,15 @@ class Environ:
         __tracebackhide__ = True
         result = original(*args, **kwargs)
         try:
-            name = args[0]
-            if name != _CURRENT and not self._is_as_seen(name, None):
-                self._note(_raw_name(name), None)
+            if args[0] != _CURRENT:
+                self._heard(args[0], None)
         except Exception:  # the call is the user's, and it succeeded
             return result
         return result
+
+    def _heard(self, name: Any, value: Any) -> None:
+        if not self._is_as_seen(name, value):
+            self._note(_raw_name(name), None if value is None else _raw(value))
 
     def _is_as_seen(self, name: Any, value: Any) -> bool:
         """Whether this write leaves all as it was at the last look: `mock.patch.dict` sets every variable again."""

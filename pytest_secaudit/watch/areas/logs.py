@@ -22,6 +22,7 @@ from operator import is_, itemgetter
 from types import FrameType, FunctionType
 from typing import Any
 
+from pytest_secaudit.lean import lean
 from pytest_secaudit.strangers import bases_of, called, home_of, names_of, type_name
 from pytest_secaudit.watch import real
 from pytest_secaudit.watch.areas.origins import QUIETLY, library
@@ -46,6 +47,7 @@ _settings = itemgetter(*_SETTINGS)
 _LEVEL_NAMES: dict[Hashable, str] = {number: logging.getLevelName(number) for number in range(0, 60, 10)}
 
 
+@lean
 @dataclass(frozen=True, slots=True)
 class _Picture:
     """A logger as it was last seen; as it is here, one is born."""
@@ -128,7 +130,7 @@ class Logging:
         if not self._last:
             return self.look()
         if len(self._manager.loggerDict) == self._known and self._is_as_it_was():
-            return ()
+            return self.look()
         changes = [change for logger in self._loggers() for change in self._changes(logger, {})]
         gone = [name for name in self._seen if name and name not in self._manager.loggerDict]
         changes += [change for name in gone for change in self._compared(name, self._seen.pop(name), _NEW, {})]
@@ -171,7 +173,9 @@ class Logging:
         if len(self._modules) != len(real.modules):
             self._modules = frozenset(name for name in list(real.modules) if type(name) is str)
         loggers = self._loggers()
-        lists = [_value(logger, kind) for logger in loggers for kind in ("handlers", "filters")]
+        lists = [
+            _value(logger, kind) for logger in loggers[1:] for kind in ("handlers", "filters")
+        ]  # `look` has root's
         spaces = [_space(logger) for logger in loggers]
         self._roots = [*loggers, *lists, *(space for space in spaces if space is not None)]
         self._values = gc.get_referents(*self._roots)

@@ -16,6 +16,7 @@ from itertools import islice
 from operator import is_
 from typing import Any
 
+from pytest_secaudit.lean import lean
 from pytest_secaudit.redact import clean
 from pytest_secaudit.strangers import bases_of, called, home_of, home_of_class, is_from, is_module, names_of
 from pytest_secaudit.watch.areas.values import shown, token
@@ -37,6 +38,7 @@ _YOUNGEST = 64
 _MISSING = object()
 
 
+@lean
 @dataclass(frozen=True, slots=True)
 class Gone:
     """No stand-in, and not the module that was there: nothing at all, or another import of it."""

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from types import CoroutineType, FrameType, ModuleType
 from typing import Any
 
+from pytest_secaudit.lean import lean
 from pytest_secaudit.watch import real
 from pytest_secaudit.watch.areas.loops import current_loop, is_open
 from pytest_secaudit.watch.areas.origins import library
@@ -25,6 +26,7 @@ from pytest_secaudit.watch.tapping import Taps
 _SETS = ("_all_tasks", "_scheduled_tasks", "_eager_tasks")
 
 
+@lean
 @dataclass(frozen=True, slots=True)
 class _Task:
     """A task that was pending at the last look."""

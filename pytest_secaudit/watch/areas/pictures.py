@@ -13,6 +13,7 @@ from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Seq
 from dataclasses import dataclass
 from typing import Any, Final
 
+from pytest_secaudit.lean import lean
 from pytest_secaudit.strangers import bases_of, names_of
 from pytest_secaudit.watch.state import ABSENT, Held
 
@@ -33,6 +34,7 @@ Place = tuple[str, ...]
 Picture = Mapping[Place, Hashable]
 
 
+@lean
 @dataclass(frozen=True, slots=True)
 class Whole:
     """What a container is itself.

@@ -13,6 +13,7 @@ from operator import is_
 from types import FrameType, ModuleType
 from typing import Any
 
+from pytest_secaudit.lean import lean
 from pytest_secaudit.strangers import is_from, names_of
 from pytest_secaudit.watch import real
 from pytest_secaudit.watch.areas.origins import library
@@ -46,6 +47,7 @@ def _outside(frame: FrameType | None, *modules: str) -> FrameType | None:
 # --- Django
 
 
+@lean
 @dataclass(frozen=True, slots=True)
 class _Layer:
     """One override over the settings below, as it was last seen."""

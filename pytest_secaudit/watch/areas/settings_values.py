@@ -6,6 +6,7 @@ from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from pytest_secaudit.lean import lean
 from pytest_secaudit.strangers import called
 from pytest_secaudit.watch.state import ABSENT, Held
 
@@ -19,6 +20,7 @@ _MAX_DEPTH = 4
 MISSING = object()
 
 
+@lean
 @dataclass(frozen=True, slots=True)
 class Setting:
     """The value of a setting: a list that was made anew is equal to the old one; 1 is not True."""

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from types import BuiltinFunctionType, FunctionType, ModuleType
 
+from pytest_secaudit.lean import lean
 from pytest_secaudit.strangers import is_module, names_of
 from pytest_secaudit.watch import real
 
@@ -24,6 +25,7 @@ _ORDINARY = frozenset(
 _open = real.own(io.open)
 
 
+@lean
 @dataclass(frozen=True, slots=True)
 class Shared:
     """A place where such an object is held.

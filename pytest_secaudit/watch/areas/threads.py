@@ -14,6 +14,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from pytest_secaudit.lean import lean
 from pytest_secaudit.model import INFO
 from pytest_secaudit.strangers import home_of, names_of
 from pytest_secaudit.watch.areas.origins import QUIETLY, library
@@ -66,6 +67,7 @@ _THREADING: Mapping[str, Any] = vars(threading)
 _RUNNING = "running"
 
 
+@lean
 @dataclass(frozen=True, slots=True)
 class _Started:
     """A thread that was started, by whom and where."""
@@ -75,6 +77,7 @@ class _Started:
     site: Site
 
 
+@lean
 @dataclass(frozen=True, slots=True)
 class _Alive:
     """A thread that was alive at the last look."""

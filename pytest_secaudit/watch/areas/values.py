@@ -6,6 +6,7 @@ from collections.abc import Hashable
 from dataclasses import dataclass, field
 from typing import Any
 
+from pytest_secaudit.lean import lean
 from pytest_secaudit.redact import clean
 from pytest_secaudit.strangers import called
 from pytest_secaudit.watch.state import ABSENT, Held
@@ -13,6 +14,7 @@ from pytest_secaudit.watch.state import ABSENT, Held
 _PLAIN = frozenset((bool, bytes, float, int, str, type(None)))
 
 
+@lean
 @dataclass(frozen=True, slots=True)
 class Hidden:
     """A value that is compared, and never shown."""

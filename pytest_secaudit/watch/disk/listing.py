@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Hashable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from pytest_secaudit.lean import lean
 from pytest_secaudit.watch import real
 from pytest_secaudit.watch.state import ABSENT
 
@@ -26,6 +27,7 @@ _fstat = real.own(os.fstat)
 _getppid = real.own(os.getppid)
 
 
+@lean
 @dataclass(frozen=True, slots=True)
 class File:
     """A file or folder.

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
+from pytest_secaudit.lean import lean
 from pytest_secaudit.model import Place
 from pytest_secaudit.no_gc import no_gc
 from pytest_secaudit.redact import clean
@@ -25,6 +26,7 @@ _LONGEST = 80
 _Chain = tuple[ast.AST, ...]
 
 
+@lean
 @dataclass(frozen=True, slots=True)
 class Written:
     """A piece of source.

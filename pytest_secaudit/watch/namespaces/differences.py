@@ -10,6 +10,7 @@ from collections.abc import Hashable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
+from pytest_secaudit.lean import lean
 from pytest_secaudit.strangers import bases_of, names_of, type_name, with_article
 from pytest_secaudit.watch.namespaces.kinds import CONTAINERS, MOST_ENTRIES, PLAIN, Kind, Mark, size
 from pytest_secaudit.watch.namespaces.tree import Made, Node, Number, Ref, Rules, Slot, is_in, level_below, opaque
@@ -24,6 +25,7 @@ Step = tuple[Kind, Mark]
 Way = tuple[Step, ...]
 
 
+@lean
 @dataclass(frozen=True, slots=True)
 class Content:
     """A container or instance by what is in it.
@@ -40,6 +42,7 @@ class Content:
     length: int = 0
 
 
+@lean
 @dataclass(frozen=True, slots=True)
 class Difference:
     """Attributes: the way to it from the module's namespace, and what stood and stands there (`ABSENT` for nothing).

@@ -102,6 +102,10 @@ class Key:
         return self.number
 
 
+#: Every function has its globals and its builtins.
+_DICTS_OF_ALL = 2
+
+
 class Kinds:
     """Tells of what kind something is.
 
@@ -134,7 +138,10 @@ class Kinds:
 
     def keeps_something(self, function: Any) -> bool:
         """Whether a function keeps something between its calls: attributes, or defaults that can change."""
-        for one in gc.get_referents(function):  # to ask for `__dict__` would make one
+        found = gc.get_referents(function)  # to ask for `__dict__` would make one
+        if function.__defaults__ is None and len([1 for one in found if type(one) is dict and one]) == _DICTS_OF_ALL:
+            return False
+        for one in found:
             if type(one) is tuple and one is function.__defaults__:
                 if self._may_change(one):
                     return True

@@ -8,6 +8,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import takewhile
+from operator import attrgetter
 from types import BuiltinFunctionType, FunctionType, ModuleType
 from typing import Any, Final
 
@@ -133,6 +134,9 @@ def _name_of_path(path: str) -> str:
     return path.removeprefix("<site-packages>/").removesuffix(".py").removesuffix("/__init__").replace("/", ".")
 
 
+_HAS_DIED = attrgetter("has_died")
+
+
 class Chunk:
     """Some modules with one wire through all of them."""
 
@@ -151,7 +155,7 @@ class Chunk:
 
     def is_still(self) -> bool:
         """Whether nothing can have changed."""
-        if self._wire is None or any(root.has_died for root in self.roots):
+        if self._wire is None or any(map(_HAS_DIED, self.roots)):
             return False
         return self._wire.is_still()
 

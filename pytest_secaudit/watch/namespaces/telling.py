@@ -7,6 +7,7 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from pytest_secaudit.lean import lean
 from pytest_secaudit.redact import clean
 from pytest_secaudit.strangers import with_article
 from pytest_secaudit.watch.fixes import name_in
@@ -29,6 +30,7 @@ _KEY: Final = re.compile(r"\['([^'\\]*)'\]$")
 _COUNTS: Final = re.compile(r"count|next|last|id$|ids$|index|seq|serial|total|calls|hits|miss|num|version|generation")
 
 
+@lean
 @dataclass(frozen=True, slots=True)
 class Spot:
     """What stands at a place.
