@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from pytest_secaudit import baseline as known_ones
+import pytest_secaudit.baseline as known_ones
 from pytest_secaudit.audit import with_findings
 from pytest_secaudit.baseline import BadBaseline, Baseline, Entry, SourceOf, rebased
 from pytest_secaudit.lean import lean

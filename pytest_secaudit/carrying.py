@@ -9,10 +9,10 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 
-from pytest_secaudit import notes
 from pytest_secaudit.lean import lean
 from pytest_secaudit.model import NotAudited
 from pytest_secaudit.notes import Note
+from pytest_secaudit.notes import from_plain as note_from_plain
 from pytest_secaudit.policy import Placed
 from pytest_secaudit.reading import Reading, from_plain, to_plain
 from pytest_secaudit.suppressions import Suppression
@@ -63,7 +63,7 @@ def unpack(text: str) -> Cargo:
         not_audited=tuple(NotAudited(path, reason) for path, reason in data["not_audited"]),
         seconds=data["seconds"],
         watched=record.from_plain(data["watched"]) if data["watched"] else None,
-        notes={path: tuple(map(notes.from_plain, found)) for path, found in data["notes"].items()},
+        notes={path: tuple(map(note_from_plain, found)) for path, found in data["notes"].items()},
     )
 
 

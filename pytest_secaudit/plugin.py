@@ -96,9 +96,9 @@ def _dest(option: str) -> str:
 @pytest.hookimpl(tryfirst=True)
 def pytest_cmdline_main(config: pytest.Config) -> int | None:
     if config.option.secaudit_list or config.option.secaudit_explain is not None:
-        from pytest_secaudit import explain
+        from pytest_secaudit.explain import main
 
-        return explain.main(config)
+        return main(config)
     return None
 
 
@@ -108,17 +108,17 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None
         from pytest_secaudit.no_gc import no_gc
 
         with no_gc():
-            from pytest_secaudit import session
-        session.prepare(early_config)  # before a conftest says `from time import sleep`
+            from pytest_secaudit.session import prepare
+        prepare(early_config)  # before a conftest says `from time import sleep`
     return (yield)
 
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", MARKER_HELP)
     if _is_on(config, config.option):
-        from pytest_secaudit import session
+        from pytest_secaudit.session import install
 
-        session.install(config)
+        install(config)
     elif config.option.secaudit is None:
         _refuse_options_without_effect(config)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
 from pytest_secaudit.lean import lean
@@ -129,37 +130,28 @@ class Checked:
 
 def checked(readings: Iterable[Reading], watched: Watched, outcomes: Mapping[str, str]) -> Checked | None:
     """The share of passed tests that evaluated a check; None where no test passed or nothing was read."""
-    passed: defaultdict[str, list[str]] = defaultdict(list)
-    for test, outcome in outcomes.items():
-        if outcome == "passed":
-            passed[test.partition("::")[0]].append(test)
+    passed = {test for test, outcome in outcomes.items() if outcome == "passed"}
     facts = _Facts(readings)
     if facts.is_empty or not passed:
         return None
+    checks = judged = len(passed) - len(left := facts.without_sure(passed))
     by_test: defaultdict[str, list[LinesRan]] = defaultdict(list)
     for record in watched.lines:
         by_test[record.test].append(record)
     is_watched = watched.watchers.get(WATCHER) == "on"
-    checks = judged = 0
-    for path, tests in passed.items():
-        sure = facts.sure_of(path)
-        surely = sure.intersection(tests)  # most: their names need not be taken apart
-        checks += len(surely)
-        judged += len(surely)
-        for test in tests if len(surely) < len(tests) else ():
-            if test in surely:
-                continue
-            function = test.partition("[")[0]
-            known = function in sure or clean(function) in sure
-            records = by_test.get(test, []) if is_watched else None
-            answer = known or _has_checked(clean(function), facts, records)
-            checks += answer is True
-            judged += answer is not None
+    for test in sorted(left):  # file by file
+        function = test.partition("[")[0]
+        sure = facts.sure_of(test.partition("::")[0])
+        known = function in sure or clean(function) in sure
+        records = by_test.get(test, []) if is_watched else None
+        answer = known or _has_checked(clean(function), facts, records)
+        checks += answer is True
+        judged += answer is not None
     return Checked(tests=checks, judged=judged)
 
 
 class _Facts:
-    """What is known of the test functions of all files. Most only surely check: those are not taken apart for nothing."""
+    """What is known of the test functions of all files."""
 
     def __init__(self, readings: Iterable[Reading]) -> None:
         self._readings = {reading.path: reading for reading in readings}
@@ -169,6 +161,13 @@ class _Facts:
     @property
     def is_empty(self) -> bool:
         return not self._open and not any(reading.sure for reading in self._readings.values())
+
+    def without_sure(self, tests: AbstractSet[str]) -> AbstractSet[str]:
+        """Those that are not simply a function of which passing implies a check: most are, and need not be taken apart."""
+        left = set(tests)
+        for path in self._readings:
+            left.difference_update(self.sure_of(path))
+        return left
 
     def sure_of(self, path: str) -> frozenset[str]:
         """The functions of a file of which passing implies a check."""

@@ -55,9 +55,10 @@ class Reader:
         return reading
 
     def _read_anew(self, data: bytes, relative: str) -> Reading:
-        from pytest_secaudit import checks, rules  # a third of our code: not loaded where nothing is new
+        from pytest_secaudit.checks import whole  # a third of our code: not loaded where nothing is new
+        from pytest_secaudit.rules import read
 
-        return rules.read(data, relative, map(checks.whole, self._headings), self._conventions)
+        return read(data, relative, map(whole, self._headings), self._conventions)
 
 
 def _bytes_of(path: Path, module: ModuleType | None) -> bytes:

@@ -156,7 +156,7 @@ class MainAudit:
         self.settings = settings
         self.static = static
         self.outfit = outfit
-        self._hear = outfit.hooks.heard if outfit is not None else None
+        self._watching = outfit.hooks if outfit is not None else None
         self.started = _clock()
         self.today = _today()
         self.troubles: list[tuple[str, str]] = []
@@ -198,13 +198,12 @@ class MainAudit:
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         # Three times for every test: only what says something goes further than this.
         try:
-            when, says_more = report.when, report.outcome != "passed"
-            if says_more or (self.workers and CARRIER in report.__dict__):
+            if report.outcome != "passed" or report.sections or self.workers:
                 self._take_in(report)
-            elif when == "call":
+            elif report.when == "call":
                 self.outcomes.setdefault(report.nodeid, "passed")
-            if self._hear is not None and (when == "teardown" or says_more or report.sections):
-                self._hear(report)
+            elif report.when == "teardown" and self._watching is not None:
+                self._watching.test_is_over()
         except AttributeError as error:  # somebody's own kind of report
             self.troubles.append(("pytest_runtest_logreport", clean(str(error))))
 
@@ -216,6 +215,8 @@ class MainAudit:
         carried = report.__dict__.get(CARRIER)
         if carried is not None:
             self.cargo.append(unpack(carried))
+        if self._watching is not None:
+            self._watching.heard(report)
 
     @pytest.hookimpl(optionalhook=True)
     @careful

@@ -194,7 +194,8 @@ class Watching:
             self.engine.test_is_over()
             if self.engine.windows or not ledger.is_even(self._mine):
                 self._claim_mine()
-            self.engine.out_of_scope(self._mine)
+            if self.engine.in_scope:
+                self.engine.out_of_scope(self._mine)
             if self.mocks.at_work is not None:
                 self.mocks.at_work.test_ends(self._item.nodeid if self._item is not None else "", passed=self._passed)
             self._passed = True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import re
 
@@ -221,7 +222,7 @@ def test_failure_of_our_own_is_named_and_stops_nothing(
     def broken(*args, **kwargs):
         raise RuntimeError("on purpose")
 
-    monkeypatch.setattr("pytest_secaudit.session.audit", broken)
+    monkeypatch.setattr(importlib.import_module("pytest_secaudit.session"), "audit", broken)
     pytester.makepyfile(CLEAN)
     result = pytester.runpytest_inprocess("--secaudit")
     assert result.ret == 0
@@ -359,3 +360,23 @@ def test_poll_without_end_is_silent_where_every_test_has_a_time_limit(
     pytester.makepyfile("import time\n\ndef test_a(job):\n    while not job.done():\n        time.sleep(0.1)\n")
     result = pytester.runpytest("--secaudit", "--collect-only")
     assert ("PSA702" in result.stdout.str()) is reported
+
+
+# --- runs inside a run, for those who test a plugin with pytester
+
+
+def test_inner_runs_of_one_process_do_not_mix_their_modules(pytester: pytest.Pytester) -> None:
+    """Pytester forgets what an inner run imported; the package, which stays, still has the old modules as attributes."""
+    pytester.makeconftest("pytest_plugins = ['pytester']")
+    pytester.makepyfile(
+        f"""
+        import pytest
+
+        @pytest.mark.parametrize("number", range(3))
+        def test_inner(pytester, number):
+            pytester.makepyfile(test_shop={DEFECT!r})
+            result = pytester.runpytest_inprocess("--secaudit")
+            result.stdout.fnmatch_lines(["suspected PSA004 *", "1 defect in 1 test of 1 module"])
+        """
+    )
+    pytester.runpytest_subprocess("-p", "no:cacheprovider").assert_outcomes(passed=3)

@@ -269,3 +269,11 @@ def test_entry_module_imports_nothing_of_ours_beside_itself() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "['pytest_secaudit', 'pytest_secaudit.plugin']"
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.relative_to(PACKAGE).as_posix())
+def test_no_module_is_taken_from_the_package_itself(path: Path) -> None:
+    """``from pytest_secaudit import session`` would find that of an earlier run inside this process."""
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module == "pytest_secaudit":
+            assert [one.name for one in node.names] == ["__version__"]

@@ -6,8 +6,8 @@ import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from pytest_secaudit import mock_names
 from pytest_secaudit.lean import lean
+from pytest_secaudit.mock_names import meant as meant_by
 from pytest_secaudit.source.mocks import MOCKER_FIXTURES
 from pytest_secaudit.source.module import Scope, TestModule, dotted_name, own_nodes, parameter_names, terminal_name
 from pytest_secaudit.source.oracles import ASSERTION_ERRORS, handler_types
@@ -26,7 +26,7 @@ _SPECS = frozenset(("spec", "spec_set", "autospec", "wraps", "new", "new_callabl
 
 def meant(name: str) -> str:
     """The assertion that a mock's user meant by ``name``, where the mock takes that name without a word."""
-    return "" if name.startswith(_REFUSED) else mock_names.meant(name)
+    return "" if name.startswith(_REFUSED) else meant_by(name)
 
 
 def is_own_attribute(module: TestModule, name: str) -> bool:

@@ -30,7 +30,7 @@ FREE_LOOKS = 100
 SHARE = 0.003
 #: The shares of the budget that looks at a few namespaces, at all of them, and at files may take. They are not all of
 #: it: that they are there costs something, too, and so do the looks that nobody can put off.
-NEAR, FAR, LATE = 0.25, 0.15, 0.05
+NEAR, FAR, LATE = 0.2, 0.15, 0.05
 #: In per cent of the tests' run time.
 BUDGET = 5.0
 #: One in so many of the usual looks, and of the close ones, is measured watcher by watcher.
@@ -53,6 +53,7 @@ class Engine:
         costs: by watcher, as far as that was measured: one look in so many.
         others_act: what runs between two stages may change something, too.
         source_of: the text of a file, by its path as reports name it; raises OSError or ValueError.
+        in_scope: who acted in a scope wider than a test that is not over.
         starter_of: tells who was on stage when a thread was started, by its ident.
         works_for_others: whether the thread of an ident is the worker of a pool.
     """
@@ -78,7 +79,7 @@ class Engine:
         self._looked_at = self._next_close_look = 0.0
         self._unwatched: list[Actor] = []
         self.windows: dict[Actor, tuple[Actor, ...]] = {}
-        self._in_scope: set[Actor] = set()
+        self.in_scope: set[Actor] = set()
         watched = [area for area in areas if area.name not in self.off]
         self._near = Turn({area.look_near: area for area in watched if hasattr(area, "look_near")})
         self._far = Turn({area.look_far: area for area in watched if hasattr(area, "look_far")})
@@ -200,7 +201,7 @@ class Engine:
         self.ledger.leave(owner)
         if owner.kind == "window":
             self.windows[owner] = tuple(members)
-        elif owner not in self._in_scope:
+        elif owner not in self.in_scope:
             self.close(owner)
 
     def _take_turns(self, actor: Actor) -> None:
@@ -228,8 +229,10 @@ class Engine:
 
     def _can_afford(self) -> bool:
         """A closer look may take a small share of the time that the tests take; the first ones are free."""
-        self._free -= 1
-        return self._free >= 0 or self._looked_at >= self._next_close_look or self.exact
+        if self._free:
+            self._free -= 1
+            return True
+        return self._looked_at >= self._next_close_look or self.exact
 
     def _news(self, looks: Looks, times: int = 0) -> list[tuple[Area, Iterable[Change]]]:
         """What the looks find; what each took is measured and counted so many times."""
@@ -320,7 +323,7 @@ class Engine:
         if not closely:
             self._unwatched.append(actor)
         if is_wide:
-            self._in_scope.add(actor)
+            self.in_scope.add(actor)
         if self._near.looks and actor.kind != "import":
             self._take_turns(actor)
         if self._late.looks and actor.kind != "import":
@@ -334,8 +337,7 @@ class Engine:
 
     def out_of_scope(self, actors: Iterable[Actor]) -> None:
         """These are gone, whether or not they owed anything."""
-        if self._in_scope:
-            self._in_scope.difference_update(actors)
+        self.in_scope.difference_update(actors)
 
     def close_windows(self, *, at_last: bool = False) -> None:
         """The tests of which nobody knows which it was are over; a fixture among them may still put it back.
@@ -344,8 +346,8 @@ class Engine:
             at_last: there is no later occasion.
         """
         if at_last:
-            self._in_scope.clear()
-        for window in [one for one, members in self.windows.items() if self._in_scope.isdisjoint(members)]:
+            self.in_scope.clear()
+        for window in [one for one, members in self.windows.items() if self.in_scope.isdisjoint(members)]:
             self.close(window)
             del self.windows[window]
 
@@ -355,7 +357,7 @@ class Engine:
         Of an import only what a test-side file itself wrote is claimed: what a dependency sets up when it is first
         imported is no leak of whoever imports it first.
         """
-        self._in_scope.discard(actor)
+        self.in_scope.discard(actor)
         if not self.ledger.owes(actor) or self._pid != real.getpid():
             self.ledger.over(actor)
             return

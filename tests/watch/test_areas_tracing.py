@@ -5,6 +5,7 @@ from __future__ import annotations
 import bdb
 import cProfile
 import sys
+import weakref
 from collections.abc import Iterator
 from types import FrameType
 from typing import Any
@@ -103,5 +104,13 @@ def test_profilers_of_the_standard_library_and_coverage_are_silent(area: Tracing
 
 
 def test_nothing_is_held_when_it_is_over(area: Tracing) -> None:
+    def follow(*_: object) -> None:
+        """Somebody's profile function."""
+
+    before, kept = sys.getprofile(), weakref.ref(follow)
+    sys.setprofile(follow)
+    area.look()
+    sys.setprofile(before)
+    del follow
     area.stop()
-    assert area._seen is None
+    assert kept() is None

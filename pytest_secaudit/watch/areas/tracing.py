@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Hashable, Iterable
 from types import MethodType
+from typing import Final
 
 from pytest_secaudit.strangers import bases_of, home_of, home_of_class
 from pytest_secaudit.watch.areas.values import shown, token
@@ -18,6 +19,9 @@ _TOOLS = frozenset(
 )
 
 
+_UNSEEN: Final = object()
+
+
 class Tracing:
     """Watches who follows every line, or every call."""
 
@@ -28,19 +32,18 @@ class Tracing:
         self.off = ""
         self._trace = sys.gettrace
         self._profile = sys.getprofile
-        self._seen: tuple[object, object] | None = None
+        self._last_trace: object = _UNSEEN
+        self._last_profile: object = _UNSEEN
 
     def look(self) -> Iterable[Change]:
         trace, profile = self._trace(), self._profile()
-        seen = self._seen
-        if seen is not None and trace is seen[0] and profile is seen[1]:
+        last_trace, last_profile = self._last_trace, self._last_profile
+        if trace is last_trace and profile is last_profile:
             return ()
-        self._seen = (trace, profile)
-        return (
-            []
-            if seen is None
-            else [*_change("sys.settrace", seen[0], trace), *_change("sys.setprofile", seen[1], profile)]
-        )
+        self._last_trace, self._last_profile = trace, profile
+        if last_trace is _UNSEEN:
+            return ()
+        return [*_change("sys.settrace", last_trace, trace), *_change("sys.setprofile", last_profile, profile)]
 
     def said(self, change: Change) -> str:
         if change.after is None:
@@ -56,7 +59,7 @@ class Tracing:
 
     def stop(self) -> None:
         """Let go of the functions."""
-        self._seen = None
+        self._last_trace = self._last_profile = _UNSEEN
 
 
 def _change(subject: str, before: object, after: object) -> Iterable[Change]:
