@@ -182,6 +182,7 @@ class Reread:
     Attributes:
         verdict: one of `REREAD_VERDICTS`.
         now: what has become of it since, where something was wrong.
+        sample: 1 for what was chosen for its oddness, 2 for a random sample of what a later version had confirmed.
     """
 
     suite: str
@@ -192,6 +193,7 @@ class Reread:
     verdict: str
     reason: str
     now: str
+    sample: int
 
 
 def load_reread(path: Path) -> list[Reread]:
@@ -316,6 +318,7 @@ REREAD_FORM: Mapping[str, Rule] = {
     "verdict": one_of(REREAD_VERDICTS),
     "reason": ONE_LINE,
     "now": (lambda value: isinstance(value, str), "a sentence, or nothing"),
+    "sample": (lambda value: value in (1, 2), "1 or 2"),
 }
 NOTES_FORM: Mapping[str, Rule] = {
     "suite": ONE_LINE,
@@ -529,27 +532,37 @@ def reread_blocks(reread: Sequence[Reread]) -> Iterator[str]:
     if not reread:
         return
     yield "## Read once more, by a sceptic"
-    suites = sorted({one.suite for one in reread})
+    odd, drawn = ([one for one in reread if one.sample == number] for number in (1, 2))
     yield (
-        f"Findings that a run had confirmed or cleared, of {len(suites)} suites ({', '.join(suites)}), chosen for variety and "
-        "for what looked odd, so that the shares are no precision. *Wrong detail*: the hazard is there, and the line, the owner, "
-        "the level or the fix could be better. What is cleared by the letter of the verdicts and would have been welcome all "
-        "the same is counted apart."
+        f"Findings that a run had confirmed or cleared, of {_suites(odd)}, chosen for variety and for what looked odd, so that "
+        "the shares are no precision. *Wrong detail*: the hazard is there, and the line, the owner, the level or the fix could "
+        "be better. What is cleared by the letter of the verdicts and would have been welcome all the same is counted apart."
     )
-    counts = {verdict: sum(one.verdict == verdict for one in reread) for verdict in REREAD_VERDICTS}
+    cleared = [sum(one.verdict == verdict for one in odd) for verdict in ("rightly-cleared", "would-have-wanted")]
     yield table(
         ("evidence", "true", "wrong detail", "false", "rightly cleared", "would have been welcome"),
-        [
-            ("confirmed", counts["true"], counts["true-but-wrong-detail"], counts["false"], "", ""),
-            ("cleared", "", "", "", counts["rightly-cleared"], counts["would-have-wanted"]),
-        ],
+        [("confirmed", *_counts(odd), "", ""), ("cleared", "", "", "", *cleared)],
     )
-    yield "What was false, and what became of it:"
+    yield (
+        f"Then, after all of that had been mended, {len(drawn)} confirmed defects and advisories drawn at random (at most six of "
+        f"a suite and ten of a check) of {_suites(drawn)}:"
+    )
+    yield table(("evidence", "true", "wrong detail", "false"), [("confirmed", *_counts(drawn))])
+    yield "What was false in either, and what became of it:"
     wrong = [one for one in reread if one.verdict == "false"]
     yield table(
         ("suite", "check", "place", "why it was false", "now"),
         [(one.suite, one.code, one.place, one.reason, one.now or "open") for one in wrong],
     )
+
+
+def _suites(reread: Sequence[Reread]) -> str:
+    names = sorted({one.suite for one in reread})
+    return f"{len(names)} suites ({', '.join(names)})"
+
+
+def _counts(reread: Sequence[Reread]) -> list[int]:
+    return [sum(one.verdict == verdict for one in reread) for verdict in ("true", "true-but-wrong-detail", "false")]
 
 
 def planted_blocks(planted: Sequence[Recall]) -> Iterator[str]:

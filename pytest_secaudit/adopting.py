@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -74,6 +75,7 @@ def adopted(
     root: Path,
     source_of: SourceOf,
     patterns: Sequence[str] = PATTERNS,
+    here: Path | None = None,
 ) -> Adopted:
     """The result by the baseline, and the baseline by the result.
 
@@ -84,6 +86,7 @@ def adopted(
         root: the rootdir.
         source_of: the text of a file by its path in the report.
         patterns: of the names of test files.
+        here: the folder of the command line; paths are told as they would be written there. None for the rootdir.
     """
     path = settings.baseline
     if path is None:
@@ -95,7 +98,7 @@ def adopted(
         if not settings.fail_on_new_checks:
             findings = known_ones.marked(findings, old, settings.catalogue)
         stale = known_ones.stale(old, result, source_of, disk)
-    shown = _shown(path, root)
+    shown = _shown(path, here or root)
     said = tuple(entry.said for entry in stale)
     use = BaselineUse(shown, len(old.entries) if old is not None else 0, said)
     result = replace(with_findings(result, findings, settings), baseline=use)
@@ -108,8 +111,8 @@ def adopted(
     return Adopted(replace(with_findings(result, findings, settings), baseline=use), text)
 
 
-def _shown(path: Path, root: Path) -> str:
+def _shown(path: Path, here: Path) -> str:
     try:
-        return path.relative_to(root).as_posix()
-    except ValueError:
+        return Path(os.path.relpath(path, here)).as_posix()
+    except ValueError:  # another drive
         return str(path)

@@ -99,7 +99,7 @@ def lasting(code: str, subject: str) -> str:
 
 
 def _finding(check: Heading, subject: str, group: Sequence[tuple[Claimed, Weight]]) -> Finding:
-    group = sorted(group, key=lambda pair: (pair[0].owner.id, pair[0].source, pair[0].serial))
+    group = sorted(group, key=lambda pair: _rank(pair[0]))
     first = _most_telling([claim for claim, _ in group])
     owners = {claim.owner.id: _owner(claim) for claim, _ in group}
     owner = owners[first.owner.id]
@@ -137,6 +137,11 @@ def _finding(check: Heading, subject: str, group: Sequence[tuple[Claimed, Weight
             "put_back_later": all(claim.paid_by not in ("", "test") for claim, _ in group),
         },
     )
+
+
+def _rank(claim: Claimed) -> tuple[bool, str, str, int]:
+    """Who is known comes before one of several: they have the place to edit."""
+    return claim.owner.kind == "window", claim.owner.id, claim.source, claim.serial
 
 
 def _places(check: Heading, group: Sequence[tuple[Claimed, Weight]]) -> dict[str, object]:

@@ -288,8 +288,9 @@ class MainAudit:
             return result
         from pytest_secaudit.adopting import adopted
 
-        root, patterns = self.config.rootpath, self.config.getini("python_files")
-        found = adopted(result, self.settings, self.known, root, self._source_of, patterns)
+        config = self.config
+        root, patterns, here = config.rootpath, config.getini("python_files"), config.invocation_params.dir
+        found = adopted(result, self.settings, self.known, root, self._source_of, patterns, here)
         if found.text is not None:
             self._write(path, found.text, "the baseline")
         elif self.settings.write_baseline:

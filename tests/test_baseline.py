@@ -400,6 +400,18 @@ def test_the_default_file_is_written_beside_the_settings(pytester: pytest.Pytest
     assert run(pytester, "--secaudit-write-baseline").ret == pytest.ExitCode.USAGE_ERROR
 
 
+def test_its_path_is_told_as_the_command_line_takes_it(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytester.makeini("[pytest]\n")
+    pytester.makepyfile(**{"tests/test_a": "import os\ndef test_a():\n    os.environ['A_B'] = '1'\n    assert True\n"})
+    monkeypatch.chdir(pytester.path / "tests")
+    result = run(pytester, "--secaudit", "--secaudit-write-baseline")
+    result.stdout.fnmatch_lines(["baseline: 1 entry written to ../secaudit-baseline.json*"])
+    assert (pytester.path / "secaudit-baseline.json").exists()
+    assert run(pytester, "--secaudit", "--secaudit-baseline=../secaudit-baseline.json").ret == 0
+
+
 def test_a_partial_run_only_adds() -> None:
     old = written(found(), found(line=3), found("PSA101", 2, "s"))
     audit = audited(found("PSA001"), complete=False)

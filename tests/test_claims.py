@@ -55,6 +55,13 @@ def test_one_finding_per_code_and_subject_with_all_its_owners_sorted() -> None:
     assert finding.owner.id == TEST.id
 
 
+def test_who_is_known_stands_before_one_of_several() -> None:
+    window = replace(OTHER, kind="window", id="a", path="tests/test_0.py")
+    finding = only(replace(CLAIM, owner=window, site=None), replace(CLAIM, serial=1))
+    assert [owner.id for owner in finding.owners] == [TEST.id, "a"]
+    assert (finding.path, finding.line) == ("tests/test_a.py", 8)
+
+
 def test_fingerprint_holds_neither_owner_nor_line_nor_value() -> None:
     other = replace(CLAIM, owner=OTHER, site=None, said="changed")
     assert only(CLAIM).fingerprint == only(other).fingerprint

@@ -103,14 +103,21 @@ def test_profilers_of_the_standard_library_and_coverage_are_silent(area: Tracing
     assert not area.look()
 
 
-def test_nothing_is_held_when_it_is_over(area: Tracing) -> None:
-    def follow(*_: object) -> None:
-        """Somebody's profile function."""
+def looked_at(area: Tracing) -> weakref.ref[object]:
+    """Somebody's profile function that is gone with this frame."""
 
-    before, kept = sys.getprofile(), weakref.ref(follow)
+    def follow(*_: object) -> None:
+        """Follow nothing."""
+
+    before = sys.getprofile()
     sys.setprofile(follow)
     area.look()
     sys.setprofile(before)
-    del follow
+    return weakref.ref(follow)
+
+
+def test_nothing_is_held_when_it_is_over(area: Tracing) -> None:
+    kept = looked_at(area)
+    assert kept() is not None
     area.stop()
     assert kept() is None

@@ -247,10 +247,52 @@ def test_data_of_tests_are_looked_into_deeper(load: Callable[..., types.ModuleTy
 def test_calls_of_the_mocks_of_a_test_module(load: Callable[..., types.ModuleType], area: Namespaces) -> None:
     module = load("test_it", "from unittest import mock\nSEND = mock.Mock()", "/repo/test_it.py")
     area.begin()
+    module.SEND.asked_for  # noqa: B018 - to ask makes it
+    assert told(area) == []
     module.SEND.later()
     assert told(area) == [("test_it.SEND.later", "PSA110", "added, a Mock", "advisory")]
     module.SEND()
     assert told(area) == [("test_it.SEND.call_count", "PSA110", "at 1 (it was 0)", "advisory")]
+
+
+IMAGES = """
+import datetime, decimal, uuid
+from unittest import mock
+
+class Images:
+    def __init__(self):
+        self.names = []
+        self.store = mock.MagicMock()
+        self.since = datetime.datetime(2026, 1, 2, tzinfo=datetime.timezone.utc)
+        self.price = decimal.Decimal("1.20")
+        self.number = uuid.UUID(int=7)
+
+IMAGES = Images()
+"""
+
+
+@pytest.mark.parametrize(
+    ("told_to", "expected"),
+    [
+        ("", []),
+        ("store()", ["shop.IMAGES"]),
+        ("store.get(1)", ["shop.IMAGES"]),
+        ("store.return_value = 1", ["shop.IMAGES"]),
+        ("store.side_effect = OSError", ["shop.IMAGES"]),
+        ("store.size = 1", ["shop.IMAGES"]),
+        ("store = mock.Mock()", ["shop.IMAGES"]),
+        ("since += datetime.timedelta(1)", ["shop.IMAGES"]),
+        ("price = decimal.Decimal('1.2')", ["shop.IMAGES"]),
+        ("number = uuid.UUID(int=8)", ["shop.IMAGES"]),
+    ],
+)
+def test_one_value_or_untouched_mock_is_as_good_as_another(
+    load: Callable[..., types.ModuleType], area: Namespaces, told_to: str, expected: list[str]
+) -> None:
+    shop = load("shop", IMAGES)
+    area.begin()
+    exec(f"IMAGES = Images()\n{told_to and 'IMAGES.'}{told_to}", vars(shop))
+    assert [subject for subject, *_ in told(area)] == expected
 
 
 def test_many_keys_are_one_container(shop: types.ModuleType, area: Namespaces) -> None:

@@ -22,6 +22,7 @@ from typing import Any, Final
 
 from pytest_secaudit.strangers import bases_of, called, home_of_class, names_of
 from pytest_secaudit.watch import real
+from pytest_secaudit.watch.namespaces.alike import MOCKS
 
 PLAIN: Final = frozenset((bool, bytes, complex, float, int, str, type(None), type(Ellipsis), type(NotImplemented)))
 #: Beyond this many entries a container is only counted.
@@ -66,7 +67,6 @@ _OPEN: Final = frozenset(
 )
 _FIXED: Final = PLAIN | {frozenset, tuple, type, types.BuiltinFunctionType, types.FunctionType}
 _CHANGING: Final = frozenset((Kind.DICT, Kind.ROW, Kind.SET, Kind.INSTANCE, Kind.MOCK))
-_MOCKS: Final = frozenset(("mock", "unittest.mock"))
 _KEYS: Final = frozenset((bool, bytes, float, int, str, type(None)))
 #: The interpreter's own, which have watchers of their own: whoever holds one under a name of his has nothing in it.
 _INTERPRETERS: Final = (
@@ -166,7 +166,7 @@ class Kinds:
             return kind
         if home_of_class(cls) == "_pytest.fixtures":
             return Kind.FIXTURE
-        if any(home_of_class(base) in _MOCKS for base in bases):
+        if any(home_of_class(base) in MOCKS for base in bases):
             return Kind.MOCK
         is_open = not _OPEN.isdisjoint(bases) or self._is_project(home_of_class(cls))
         return Kind.INSTANCE if is_open else None

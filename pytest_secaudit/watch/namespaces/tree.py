@@ -16,6 +16,7 @@ from collections.abc import Callable, Hashable
 from typing import Any, Final
 
 from pytest_secaudit.strangers import bases_of, home_of_class, names_of, type_name
+from pytest_secaudit.watch.namespaces.alike import alike
 from pytest_secaudit.watch.namespaces.kinds import (
     CONTAINERS,
     MOST_ENTRIES,
@@ -42,9 +43,11 @@ class Ref(weakref.ref):  # type: ignore[type-arg]
     Attributes:
         home: whoever the tree belongs to.
         type: the name of the object's type.
+        form: what it was equal to others by (`alike`).
     """
 
-    __slots__ = ("home", "type")
+    __slots__ = ("form", "home", "type")
+    form: Hashable | None
     home: object
     type: str
 
@@ -55,17 +58,22 @@ class Number:
     Attributes:
         number: its id.
         form: what there is to compare, if another one takes its place: of a container its type and length.
+        is_alike: this tells better than the id, which another object may have by now (`alike`).
     """
 
-    __slots__ = ("form", "number")
+    __slots__ = ("form", "is_alike", "number")
 
     def __init__(self, value: object) -> None:
         self.number = id(value)
         self.form = form_of(value)
+        self.is_alike = alike(value) is not None
 
 
-def form_of(value: object) -> tuple[str, int]:
-    """The type and length of a container that is not looked into; anything else is only itself."""
+def form_of(value: object) -> Hashable:
+    """The type and length of a container that is not looked into, what is alike; anything else is only itself."""
+    form = alike(value)
+    if form is not None:
+        return form
     kind = None if is_interpreters(value) else kind_of_container(value)
     return (type_name(value), id(value) if kind is None else size(kind, value))
 
@@ -81,6 +89,9 @@ def opaque(value: object) -> Hashable:
         return cls.__name__, opaque(value.__func__)  # type: ignore[attr-defined]
     if cls is property:
         return "property", (opaque(value.fget), opaque(value.fset), opaque(value.fdel))  # type: ignore[attr-defined]
+    form = alike(value)
+    if form is not None:
+        return form
     held = Held(value)
     held.loosen()
     return held if held.is_loose else form_of(value)
@@ -112,7 +123,7 @@ def is_in(slot: Slot, value: object) -> bool:
     if kind is Ref:
         return value is not None and slot() is value
     if kind is Number:
-        return bool(slot.number == id(value))
+        return bool(slot.form == alike(value) if slot.is_alike else slot.number == id(value))
     if kind is Made:
         return type(value) in _OF_CODE and bool(opaque(value) == slot.token)
     if slot is value or kind is not type(value) or kind not in PLAIN:
@@ -313,4 +324,5 @@ class Tree:
             return Number(value)
         ref.home = self._home
         ref.type = type_name(value)
+        ref.form = alike(value)
         return ref
