@@ -27,7 +27,11 @@ def file_runs(outcomes: Mapping[str, str]) -> tuple[FileRun, ...]:
 
 
 def observed(
-    notes: Mapping[str, tuple[Note, ...]], runs: Iterable[FileRun], findings: Iterable[Finding], watched: Watched
+    notes: Mapping[str, tuple[Note, ...]],
+    runs: Iterable[FileRun],
+    findings: Iterable[Finding],
+    watched: Watched,
+    cleared: Iterable[Finding] = (),
 ) -> tuple[Observation, ...]:
     """What there is to say of each file that was noted.
 
@@ -36,6 +40,7 @@ def observed(
         runs: how the tests of each file ended.
         findings: all of them.
         watched: what was seen while the tests ran.
+        cleared: suspicions of which the run saw the opposite.
     """
     ran = {run.path: run for run in runs}
     # A conftest or a module of helpers has no tests of its own: all that ran may have used it.
@@ -47,6 +52,7 @@ def observed(
         skipped=sum(run.skipped for run in ran.values()),
     )
     in_file = _by_path((finding.path, finding) for finding in findings)
+    not_this_time = _by_path((finding.path, finding) for finding in cleared)
     slept = _by_path((one.place.path, one) for one in watched.slept)
     contacts = _by_path((one.owner.path, one) for one in watched.contacts)
     lines = _by_path((one.path, line) for one in watched.lines for line in one.lines)
@@ -63,6 +69,7 @@ def observed(
                 skipped=ran.get(path, everybody).skipped,
                 watchers=watched.watchers,
                 findings=in_file[path],
+                cleared=not_this_time[path],
                 slept=slept[path],
                 contacts=contacts[path],
                 lines=frozenset(lines[path]) if followed else None,

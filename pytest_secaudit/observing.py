@@ -15,6 +15,11 @@ from pytest_secaudit.model import Basis, Finding, Observation
 from pytest_secaudit.notes import Note
 from pytest_secaudit.watch.record import Contacted, Slept
 
+#: What a run clears for itself alone: the checks ran in it, and would be passed over in silence where they do not.
+_ONLY_THIS_TIME = {
+    "PSA202": "the handler and its assertions ran; had nothing been raised, nothing would have failed",
+    "PSA012": "the checks behind the early return ran; a test that returns there passes without them",
+}
 #: In one sentence no more are named.
 _MOST = 12
 #: A method of a base starts it, and nobody has looked at the live class (`pytest_secaudit.endings`).
@@ -29,6 +34,7 @@ class Ran:
         passed, failed, skipped: how many of its tests ended so.
         watchers: name -> ``on``, or why not.
         findings: that are in this file, whatever became of them.
+        cleared: suspicions about this file of which the run saw the opposite.
         slept: real sleeps at its lines.
         contacts: what its tests and fixtures reached.
         lines: those of its guards that ran; None where nobody looked.
@@ -40,6 +46,7 @@ class Ran:
     skipped: int = 0
     watchers: Mapping[str, str] = field(default_factory=dict)
     findings: Sequence[Finding] = ()
+    cleared: Sequence[Finding] = ()
     slept: Sequence[Slept] = ()
     contacts: Sequence[Contacted] = ()
     lines: frozenset[int] | None = None
@@ -152,6 +159,7 @@ def _failures(file: _File) -> Iterator[Observation]:
             yield file.say(2, f"{where} was reached", "measured", [note])
         else:
             yield file.say(2, f"{where} was never reached", "measured", [note])
+    yield from _only_this_time(file)
     required = file.of("required")
     if required:
         yield file.say(2, f"exceptions required: {_listed(required)}", "read", required)
@@ -166,6 +174,16 @@ def _failures(file: _File) -> Iterator[Observation]:
             yield file.say(2, said, "read", [note])
     if not (required or file.of("simulated") or file.of("guard")):
         yield file.say(2, "no failure is required or simulated", "read")
+
+
+def _only_this_time(file: _File) -> Iterator[Observation]:
+    for code, text in _ONLY_THIS_TIME.items():
+        lines = sorted({one.line for one in file.ran.cleared if one.code == code})
+        if lines:
+            where = ", ".join(map(str, lines[:_MOST])) + (
+                f" and {len(lines) - _MOST} more" if len(lines) > _MOST else ""
+            )
+            yield Observation(file.path, 2, tuple(lines), f"{where}: {text} ({code})", "measured")
 
 
 # --- 3 data handling, logging and input

@@ -279,7 +279,8 @@ class MainAudit:
 
         notes = {path: found for cargo in self.cargo for path, found in cargo.notes.items()}
         runs = file_runs(seen.outcomes)
-        return replace(result, files=runs, observations=observed(notes, runs, result.findings, seen.watched))
+        said = observed(notes, runs, result.findings, seen.watched, result.cleared)
+        return replace(result, files=runs, observations=said)
 
     def _adopted(self, result: Audit) -> Audit:
         """The result by the baseline; a baseline that was asked for is written."""

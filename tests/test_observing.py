@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from dataclasses import replace
 
 from pytest_secaudit.files import file_runs, observed
 from pytest_secaudit.model import DEFECT, Finding, Owner, Place
@@ -67,6 +68,16 @@ def test_where_something_was_found_the_finding_speaks() -> None:
     ran = Ran(passed=1, watchers=ON, findings=[finding("PSA510"), finding("PSA101"), finding("PSA601")])
     for dimension in (4, 5, 6):
         assert ALL_LEFT[dimension] not in [text for _, text in said("def test_it(): pass", ran, dimension)]
+
+
+def test_what_a_run_clears_for_itself_alone_is_said() -> None:
+    cleared = [replace(finding("PSA202"), line=9, evidence="cleared"), replace(finding("PSA202"), line=4)]
+    found = said("def test_it(): pass", Ran(passed=1, watchers=ON, cleared=[*cleared, finding("PSA203")]), 2)
+    assert found[0] == (
+        "measured",
+        "4, 9: the handler and its assertions ran; had nothing been raised, nothing would have failed (PSA202)",
+    )
+    assert not any("PSA203" in text for _, text in found)
 
 
 def test_guards() -> None:
