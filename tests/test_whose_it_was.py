@@ -402,7 +402,7 @@ def test_of_its_own():
     STATE = 2
 
 def test_child():
-    assert sock.family
+    assert sock.family()
 
 class TestCase(unittest.TestCase):
     def test_environ(self):
