@@ -110,7 +110,7 @@ def with_findings(result: Audit, findings: Iterable[Finding], settings: Settings
     return replace(
         result,
         findings=findings,
-        conclusion=conclude(findings, result.cleared, evidence, examined, collect_only=run.collect_only),
+        conclusion=conclude(findings, result.all_cleared, evidence, examined, collect_only=run.collect_only),
         gate=gate(findings, settings, run.exit_status, tests_ran=bool(evidence.tests_run)),
     )
 

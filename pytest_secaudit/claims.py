@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import chain
 
 from pytest_secaudit.lean import lean
 from pytest_secaudit.lexicon import security_word
@@ -43,7 +44,7 @@ _NUMBERED = frozenset(("PSA601", "PSA603", "PSA604", "PSA606"))
 def findings_of_claims(claims: Sequence[Claimed], checks: Mapping[str, Heading]) -> list[Finding]:
     """The findings that these claims amount to, those of unselected checks left out."""
     grouped: dict[tuple[str, str], list[tuple[Claimed, Weight]]] = defaultdict(list)
-    claims = _without_doubles(claims)
+    claims = _of_one_process(_without_doubles(claims))
     codes = _codes_of(claims)
     for claim, weight in weigh(claims):
         code = codes[claim.source, claim.serial]
@@ -64,6 +65,33 @@ def _without_doubles(claims: Iterable[Claimed]) -> list[Claimed]:
         or (claim.area != "namespaces" and (claim.source, claim.owner.id, claim.subject) not in patched)
         or (claim.area == "namespaces" and (claim.source, claim.subject) not in known)
     ]
+
+
+def _of_one_process(claims: Iterable[Claimed]) -> list[Claimed]:
+    """A file is seen by all processes of the run, and by the clock each has somebody on stage who may have written it.
+
+    It was whose code names the file; where that is nobody's, it was one of them all.
+    """
+    found: list[Claimed] = []
+    files: defaultdict[str, list[Claimed]] = defaultdict(list)
+    for claim in claims:
+        (files[claim.subject] if claim.area == "files" else found).append(claim)
+    for group in files.values():
+        if len({claim.source for claim in group}) == 1:
+            found += group
+        else:
+            found += [claim for claim in group if claim.site is not None] or _by_one_of(group)
+    return found
+
+
+def _by_one_of(group: Sequence[Claimed]) -> list[Claimed]:
+    owners = sorted((claim.owner for claim in group), key=lambda owner: owner.id)
+    ids = tuple(dict.fromkeys(chain.from_iterable(owner.ids or (owner.id,) for owner in owners)))
+    if len(ids) == 1:
+        return list(group)
+    first, last = owners[0], owners[-1]
+    window = replace(first, kind="window", id=f"{ids[0]} ... {ids[-1]}", ids=ids, scope=last.scope)
+    return [replace(claim, owner=window) for claim in group]
 
 
 def _codes_of(claims: Iterable[Claimed]) -> dict[tuple[str, int], str]:
@@ -99,7 +127,7 @@ def lasting(code: str, subject: str) -> str:
 
 
 def _finding(check: Heading, subject: str, group: Sequence[tuple[Claimed, Weight]]) -> Finding:
-    group = sorted(group, key=lambda pair: _rank(pair[0]))
+    group = sorted(group, key=lambda pair: (pair[0].owner.order, pair[0].source, pair[0].serial))
     first = _most_telling([claim for claim, _ in group])
     owners = {claim.owner.id: _owner(claim) for claim, _ in group}
     owner = owners[first.owner.id]
@@ -137,11 +165,6 @@ def _finding(check: Heading, subject: str, group: Sequence[tuple[Claimed, Weight
             "put_back_later": all(claim.paid_by not in ("", "test") for claim, _ in group),
         },
     )
-
-
-def _rank(claim: Claimed) -> tuple[bool, str, str, int]:
-    """Who is known comes before one of several: they have the place to edit."""
-    return claim.owner.kind == "window", claim.owner.id, claim.source, claim.serial
 
 
 def _places(check: Heading, group: Sequence[tuple[Claimed, Weight]]) -> dict[str, object]:

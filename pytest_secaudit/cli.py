@@ -24,7 +24,7 @@ from pytest_secaudit.audit import Seen, audit
 from pytest_secaudit.checks import whole
 from pytest_secaudit.collected import relative_to_root
 from pytest_secaudit.conventions import Conventions
-from pytest_secaudit.files import observed
+from pytest_secaudit.files import facts_of, observed
 from pytest_secaudit.files_out import print_text
 from pytest_secaudit.joining import add_commands, run
 from pytest_secaudit.live import Surroundings, scopes_in_effect, settle
@@ -130,8 +130,9 @@ class _Check:
         notes = {
             reading.path: _notes(config.rootpath / reading.path, reading.path, conventions) for reading in readings
         }
-        said = observed(notes, (), result.findings, Watched())
-        result = replace(result, observations=said)
+        facts = facts_of(readings, notes, Watched())
+        said = observed(facts, (), result.findings, {})
+        result = replace(result, facts=facts, observations=said)
         if settings.baseline is not None:
             try:
                 old = read_baseline(settings.baseline, config.rootpath, may_be_missing=False)

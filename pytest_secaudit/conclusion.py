@@ -9,6 +9,7 @@ from pytest_secaudit.model import (
     DEFECT,
     DIMENSIONS,
     INFO,
+    Cleared,
     Conclusion,
     DimensionCount,
     EvidenceSummary,
@@ -21,7 +22,7 @@ NOT_JUDGED = "not judged here: the product's own code (a scanner such as bandit 
 
 def conclude(
     findings: Iterable[Finding],
-    cleared: Iterable[Finding],
+    cleared: Iterable[Cleared | Finding],
     evidence: EvidenceSummary,
     examined: Mapping[int, int],
     *,
@@ -87,7 +88,7 @@ def _security(new: tuple[Finding, ...], evidence: EvidenceSummary) -> str:
 
 
 def _dimension(
-    digit: int, findings: tuple[Finding, ...], cleared: tuple[Finding, ...], examined: int
+    digit: int, findings: tuple[Finding, ...], cleared: tuple[Cleared | Finding, ...], examined: int
 ) -> DimensionCount:
     mine = [finding for finding in findings if finding.dimension == digit and finding.status == "new"]
     levels = count_by_level(mine)

@@ -1,4 +1,4 @@
-"""What the run knows of each file, for its review."""
+"""What the run knows of each file, and its review."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from typing import TypeVar
 
-from pytest_secaudit.model import FileRun, Finding, Observation
+from pytest_secaudit.facts import Facts, FileFacts, SleptAt
+from pytest_secaudit.model import Cleared, FileRun, Finding, Observation
 from pytest_secaudit.notes import Note
 from pytest_secaudit.observing import Ran, observations
+from pytest_secaudit.reading import Reading
 from pytest_secaudit.redact import clean
 from pytest_secaudit.watch.record import Watched
 
@@ -26,20 +28,53 @@ def file_runs(outcomes: Mapping[str, str]) -> tuple[FileRun, ...]:
     )
 
 
+def facts_of(readings: Iterable[Reading], notes: Mapping[str, tuple[Note, ...]], watched: Watched) -> Facts:
+    """What one run knows.
+
+    Args:
+        readings: of every file.
+        notes: path -> what was read there for a review.
+        watched: what was seen while the tests ran.
+    """
+    slept = _by_path((one.place.path, one) for one in watched.slept)
+    reached = _by_path((one.owner.path, (one.kind, one.what)) for one in watched.contacts)
+    ran = _by_path((one.path, line) for one in watched.lines for line in one.lines)
+    followed = watched.watchers.get("lines", "").startswith("on")
+    return Facts(
+        files={
+            reading.path: FileFacts(
+                is_read=reading.error is None,
+                examined=dict(reading.examined),
+                fixtures=len(reading.fixtures),
+                notes=notes.get(reading.path),
+                slept=tuple(
+                    SleptAt(one.place.line, one.calls, one.seconds, one.overlapped) for one in slept[reading.path]
+                ),
+                reached=tuple(sorted(set(reached[reading.path]))),
+                lines=tuple(sorted(set(ran[reading.path]))) if followed else None,
+                raised=_raised(watched, reading.path),
+            )
+            for reading in readings
+        },
+        fixtures=tuple(sorted(watched.fixtures)),
+        sleeps=sum(one.calls for one in watched.slept),
+    )
+
+
 def observed(
-    notes: Mapping[str, tuple[Note, ...]],
+    facts: Facts,
     runs: Iterable[FileRun],
     findings: Iterable[Finding],
-    watched: Watched,
-    cleared: Iterable[Finding] = (),
+    watchers: Mapping[str, str],
+    cleared: Iterable[Cleared] = (),
 ) -> tuple[Observation, ...]:
     """What there is to say of each file that was noted.
 
     Args:
-        notes: path -> what was read there.
+        facts: what is known of the files.
         runs: how the tests of each file ended.
         findings: all of them.
-        watched: what was seen while the tests ran.
+        watchers: name -> ``on``, or why not.
         cleared: suspicions of which the run saw the opposite.
     """
     ran = {run.path: run for run in runs}
@@ -51,32 +86,34 @@ def observed(
         failed=sum(run.failed for run in ran.values()),
         skipped=sum(run.skipped for run in ran.values()),
     )
-    in_file = _by_path((finding.path, finding) for finding in findings)
-    not_this_time = _by_path((finding.path, finding) for finding in cleared)
-    slept = _by_path((one.place.path, one) for one in watched.slept)
-    contacts = _by_path((one.owner.path, one) for one in watched.contacts)
-    lines = _by_path((one.path, line) for one in watched.lines for line in one.lines)
-    followed = watched.watchers.get("lines", "").startswith("on")
+    in_file = _by_path((path, finding) for finding in findings for path in _files_of(finding))
+    not_this_time = _by_path((one.path, one) for one in cleared)
     return tuple(
         one
-        for path in sorted(notes)
+        for path, file in sorted(facts.files.items())
+        if file.notes is not None
         for one in observations(
             path,
-            notes[path],
+            file.notes,
             Ran(
                 passed=ran.get(path, everybody).passed,
                 failed=ran.get(path, everybody).failed,
                 skipped=ran.get(path, everybody).skipped,
-                watchers=watched.watchers,
+                watchers=watchers,
                 findings=in_file[path],
                 cleared=not_this_time[path],
-                slept=slept[path],
-                contacts=contacts[path],
-                lines=frozenset(lines[path]) if followed else None,
-                raised=_raised(watched, path),
+                slept=file.slept,
+                reached=file.reached,
+                lines=frozenset(file.lines) if file.lines is not None else None,
+                raised=file.raised,
             ),
         )
     )
+
+
+def _files_of(finding: Finding) -> set[str]:
+    """Its own, and those of all who left it: in none of them it can be said that nothing was left."""
+    return {finding.path, *(owner.path for owner in finding.owners)}
 
 
 def _raised(watched: Watched, path: str) -> dict[int, bool]:

@@ -76,7 +76,7 @@ def merge(options: argparse.Namespace) -> int:
     found = adopted(with_findings(result, result.findings, settings), settings, old, folder, partial(text_at, folder))
     for line in terminal.summary(found.result, options.verbose, _width()):
         print_text(f"{line.text}\n")
-    errors = list(_written(found.result, settings, folder))
+    errors = list(_written(found.result, settings, folder, with_cleared=options.verbose >= 2))
     if found.text is not None and settings.baseline is not None:
         errors += _write(settings.baseline, found.text, "the baseline")
     for text in (*errors, *([found.result.gate.reason] if found.result.gate.reason else [])):
@@ -84,8 +84,8 @@ def merge(options: argparse.Namespace) -> int:
     return 1 if errors or found.result.gate.failed else 0
 
 
-def _written(result: Audit, settings: Settings, folder: Path) -> Iterable[str]:
-    extras = Extras(settings.catalogue, partial(text_at, folder), root=settings.report_root, with_cleared=True)
+def _written(result: Audit, settings: Settings, folder: Path, *, with_cleared: bool) -> Iterable[str]:
+    extras = Extras(settings.catalogue, partial(text_at, folder), root=settings.report_root, with_cleared=with_cleared)
     for target in settings.reports:
         text = render(target.format, result, extras)
         if target.path is None:

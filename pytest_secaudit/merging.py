@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from itertools import chain
 from typing import TypeVar
 
 from pytest_secaudit.conclusion import conclude
+from pytest_secaudit.facts import Facts, together
+from pytest_secaudit.files import observed
 from pytest_secaudit.lifetimes import lifetimes_of
 from pytest_secaudit.model import (
     Audit,
+    Cleared,
     Contact,
     Evidence,
     EvidenceSummary,
     FileRun,
     Finding,
     Gate,
-    Observation,
     Run,
     Sleep,
     SleepSite,
@@ -38,32 +40,29 @@ _MOST_SLEPT_IN = 5
 def merged(audits: Sequence[Audit]) -> Audit:
     """One result of several, at least one."""
     audits = [_told_apart(audit, number) for number, audit in enumerate(audits, 1)]
-    evidence = _evidence(audits)
+    facts = together([audit.facts or Facts() for audit in audits])
+    evidence = _evidence(audits, facts)
     files = _files(audits)
-    findings, dropped = _findings(audits)
-    examined = _examined(audits, files)
+    findings, cleared = _findings(audits)
+    contacts = _contacts(audits)
     run = _run(audits)
-    known = {finding.fingerprint: finding for audit in audits for finding in audit.cleared}
-    known.update((finding.fingerprint, finding) for finding in dropped)
-    found = {finding.fingerprint for finding in findings}
-    known = {identity: finding for identity, finding in known.items() if identity not in found}
-    cleared_ones = tuple(sorted(known.values(), key=lambda finding: finding.order))
     return Audit(
         version=audits[0].version,
         run=run,
         evidence=evidence,
-        conclusion=conclude(findings, cleared_ones, evidence, examined, collect_only=run.collect_only),
+        conclusion=conclude(findings, cleared, evidence, facts.examined(len(contacts)), collect_only=run.collect_only),
         gate=Gate(),
         findings=findings,
-        cleared=cleared_ones,
+        cleared=_in_full(audits, cleared),
+        also_cleared=cleared,
         sleep=_sleep(audits, run.duration_s),
-        contacts=_contacts(audits),
-        observations=_observations(audits),
+        contacts=contacts,
+        observations=observed(facts, files, findings, evidence.watchers, cleared),
         files=files,
         tests_judged_for_checks=sum(audit.tests_judged_for_checks for audit in audits),
         lifetimes=lifetimes_of(findings),
         bodies=dict(chain.from_iterable(audit.bodies.items() for audit in audits)),
-        also_cleared=tuple(sorted({*chain.from_iterable(one.also_cleared for one in audits)} - found - known.keys())),
+        facts=facts,
         settled=tuple(sorted(set(chain.from_iterable(audit.settled for audit in audits)))),
     )
 
@@ -90,35 +89,50 @@ def _told_apart(audit: Audit, number: int) -> Audit:
 # --- findings
 
 
-def _findings(audits: Sequence[Audit]) -> tuple[tuple[Finding, ...], list[Finding]]:
-    """The findings of all, and the suspicions that another shard has cleared."""
-    cleared = frozenset(chain.from_iterable(audit.cleared_fingerprints for audit in audits))
+def _findings(audits: Sequence[Audit]) -> tuple[tuple[Finding, ...], tuple[Cleared, ...]]:
+    """The findings of all, and the suspicions that any shard has cleared and none has confirmed."""
+    known = {one.fingerprint: one for audit in audits for one in audit.all_cleared}
     settled = frozenset(chain.from_iterable(audit.settled for audit in audits))
     groups: defaultdict[tuple[str, str], list[Finding]] = defaultdict(list)
     for audit in audits:
         for finding in audit.findings:
             groups[finding.code, finding.fingerprint].append(finding)
-    found, dropped = [], []
+    found = []
     for group in groups.values():
         finding = _one(group)
-        if finding.evidence == "confirmed" or finding.fingerprint not in (cleared | settled):
+        if finding.evidence == "confirmed" or finding.fingerprint not in settled | known.keys():
             found.append(finding)
-        elif finding.fingerprint not in settled:
-            dropped.append(replace(finding, evidence="cleared"))
-    return tuple(sorted(found, key=lambda finding: finding.order)), dropped
+            known.pop(finding.fingerprint, None)
+    cleared = (one for one in known.values() if one.fingerprint not in settled)
+    return tuple(sorted(found, key=lambda finding: finding.order)), tuple(sorted(cleared))
+
+
+def _in_full(audits: Sequence[Audit], cleared: Iterable[Cleared]) -> tuple[Finding, ...]:
+    """The cleared suspicions, as far as a report tells them or another shard still suspected them."""
+    wanted = {one.fingerprint for one in cleared}
+    told = {
+        finding.fingerprint: replace(finding, evidence="cleared")
+        for audit in audits
+        for finding in (*audit.findings, *audit.cleared)
+        if finding.fingerprint in wanted
+    }
+    return tuple(sorted(told.values(), key=lambda finding: finding.order))
 
 
 def _one(group: Sequence[Finding]) -> Finding:
-    first = min(group, key=lambda one: (_BEST.index(one.evidence), -one.severity))
+    group = sorted(group, key=lambda one: (_BEST.index(one.evidence), one.owner.order, -one.severity))
+    first = group[0]
     if len(group) == 1:
         return first
-    owners = {owner.id: owner for one in (first, *group) for owner in one.owners}
+    owners = {owner.id: owner for one in reversed(group) for owner in one.owners}
     victims = _unique(one.victims for one in group)[:_MOST_NAMED]
     seen_by = _unique([victims, *(one.seen_by for one in group)])[:_MOST_NAMED]
     detail = dict(first.detail)
-    for name in ("calls", "seconds", "tests"):  # of a sleep
+    for name in ("calls", "seconds"):  # of a sleep
         if name in detail:
             detail[name] = sum(one.detail.get(name, 0) for one in group)
+    if "tests" in detail:
+        detail["tests"] = len(owners)
     if "lived" in detail:
         detail["lived"] = list(chain.from_iterable(one.detail.get("lived", ()) for one in group))
         detail["later_tests"] = max(one.detail.get("later_tests", 0) for one in group)
@@ -126,7 +140,7 @@ def _one(group: Sequence[Finding]) -> Finding:
         first,
         severity=max(one.severity for one in group),
         status=min((one.status for one in group), key=_WORST.index),
-        owners=tuple(owners.values()),
+        owners=tuple(sorted(owners.values(), key=lambda owner: owner.order)),
         victims=victims,
         seen_by=seen_by,
         detail=detail,
@@ -153,30 +167,20 @@ def _files(audits: Iterable[Audit]) -> tuple[FileRun, ...]:
     )
 
 
-def _examined(audits: Sequence[Audit], files: Collection[FileRun]) -> Mapping[int, int]:
-    """Shards of whole files have looked at different places; those that share files have read the same ones."""
-    together: Callable[[Iterable[int]], int] = sum if sum(len(one.files) for one in audits) == len(files) else max
-    counts: defaultdict[int, list[int]] = defaultdict(list)
-    for dimension in chain.from_iterable(audit.conclusion.dimensions for audit in audits):
-        counts[dimension.digit].append(dimension.examined)
-    return {digit: together(found) for digit, found in counts.items()}
-
-
-def _evidence(audits: Sequence[Audit]) -> EvidenceSummary:
+def _evidence(audits: Sequence[Audit], facts: Facts) -> EvidenceSummary:
     parts = [audit.evidence for audit in audits]
-    modules = {file.path for audit in audits for file in audit.files}
     checked = [one.tests_with_a_check for one in parts if one.tests_with_a_check is not None]
     watchers: dict[str, str] = {}
     for name, state in chain.from_iterable(one.watchers.items() for one in parts):
         if watchers.get(name, "on") == "on":
             watchers[name] = state
     return EvidenceSummary(
-        modules=max(len(modules), *(one.modules for one in parts)),
+        modules=sum(file.is_read for file in facts.files.values()),
         tests_collected=sum(one.tests_collected for one in parts),
         tests_run=sum(one.tests_run for one in parts),
         tests_skipped=sum(one.tests_skipped for one in parts),
         tests_with_a_check=sum(checked) if checked else None,
-        fixtures=max(one.fixtures for one in parts),
+        fixtures=sum(file.fixtures for file in facts.files.values()),
         checks=tuple(sorted(_unique(one.checks for one in parts))),
         watchers=dict(sorted(watchers.items())),
         not_audited=tuple(sorted(_unique(one.not_audited for one in parts), key=lambda one: (one.path, one.reason))),
@@ -221,18 +225,4 @@ def _contacts(audits: Iterable[Audit]) -> tuple[Contact, ...]:
     owners: defaultdict[tuple[str, str], dict[str, None]] = defaultdict(dict)
     for contact in chain.from_iterable(audit.contacts for audit in audits):
         owners[contact.kind, contact.what].update(dict.fromkeys(contact.owners))
-    return tuple(Contact(kind, what, tuple(found)) for (kind, what), found in sorted(owners.items()))
-
-
-def _observations(audits: Iterable[Audit]) -> tuple[Observation, ...]:
-    """Of each file what the shard says that ran most of its tests."""
-    best: dict[str, tuple[int, list[Observation]]] = {}
-    for audit in audits:
-        ran = Counter({file.path: file.passed + file.failed for file in audit.files})
-        by_path: defaultdict[str, list[Observation]] = defaultdict(list)
-        for observation in audit.observations:
-            by_path[observation.path].append(observation)
-        for path, found in by_path.items():
-            if path not in best or best[path][0] < ran[path]:
-                best[path] = (ran[path], found)
-    return tuple(chain.from_iterable(found for _, (_, found) in sorted(best.items())))
+    return tuple(Contact(kind, what, tuple(sorted(found))) for (kind, what), found in sorted(owners.items()))

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pytest_secaudit.lean import lean
 
 if TYPE_CHECKING:
+    from pytest_secaudit.facts import Facts
     from pytest_secaudit.source import TestModule
 
 
@@ -227,6 +228,11 @@ class Owner:
     ids: tuple[str, ...] = ()
     written_at: Place | None = None
 
+    @property
+    def order(self) -> tuple[bool, str]:
+        """The order of a finding's owners: who is known comes before one of several, and has the place to edit."""
+        return self.kind == "window", self.id
+
 
 @lean
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -269,6 +275,21 @@ class Finding:
         aside = self.code.startswith("PSA09")
         doubts = (self.evidence != "confirmed", not self.victims, self.security is None)
         return (-self.severity, aside, *doubts, self.code, self.path, self.line, self.column, self.message)
+
+
+@lean
+@dataclass(frozen=True, slots=True, order=True)
+class Cleared:
+    """A suspicion of which the run saw the opposite."""
+
+    path: str
+    line: int
+    code: str
+    fingerprint: str
+
+    @property
+    def dimension(self) -> int:
+        return int(self.code[3])
 
 
 @lean
@@ -457,6 +478,11 @@ class FileRun:
     skipped: int
 
 
+def as_cleared(finding: Finding) -> Cleared:
+    """What is said of it in short."""
+    return Cleared(finding.path, finding.line, finding.code, finding.fingerprint)
+
+
 @lean
 @dataclass(frozen=True, slots=True)
 class Audit:
@@ -469,7 +495,8 @@ class Audit:
         bodies: by process, how many test bodies ran there.
         baseline: the one that was used or written, if any.
         settled: the fingerprints of suspicions that what was seen stands for.
-        also_cleared: those of cleared suspicions of which a report that was read told no more.
+        also_cleared: suspicions that were cleared, of which a report that was read told no more.
+        facts: what is known of the files; None where nobody asked for a report.
     """
 
     version: str
@@ -488,12 +515,13 @@ class Audit:
     bodies: Mapping[str, int] = field(default_factory=dict)
     baseline: BaselineUse | None = None
     settled: tuple[str, ...] = ()
-    also_cleared: tuple[str, ...] = ()
+    also_cleared: tuple[Cleared, ...] = ()
+    facts: Facts | None = None
 
     @property
-    def cleared_fingerprints(self) -> tuple[str, ...]:
-        """Of all suspicions that the run cleared."""
-        return tuple(sorted({*self.also_cleared, *(finding.fingerprint for finding in self.cleared)}))
+    def all_cleared(self) -> tuple[Cleared, ...]:
+        """All suspicions that the run cleared."""
+        return tuple(sorted({*self.also_cleared, *map(as_cleared, self.cleared)}))
 
     def having(self, status: Status) -> tuple[Finding, ...]:
         """The findings of one status, worst first."""

@@ -11,9 +11,9 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass, field
 
 from pytest_secaudit.conclusion import plural
-from pytest_secaudit.model import Basis, Finding, Observation
+from pytest_secaudit.facts import SleptAt
+from pytest_secaudit.model import Basis, Cleared, Finding, Observation
 from pytest_secaudit.notes import Note
-from pytest_secaudit.watch.record import Contacted, Slept
 
 #: What a run clears for itself alone: the checks ran in it, and would be passed over in silence where they do not.
 _ONLY_THIS_TIME = {
@@ -33,10 +33,10 @@ class Ran:
     Attributes:
         passed, failed, skipped: how many of its tests ended so.
         watchers: name -> ``on``, or why not.
-        findings: that are in this file, whatever became of them.
+        findings: that are in this file or have an owner there, whatever became of them.
         cleared: suspicions about this file of which the run saw the opposite.
         slept: real sleeps at its lines.
-        contacts: what its tests and fixtures reached.
+        reached: the kind and the name of what its tests and fixtures reached.
         lines: those of its guards that ran; None where nobody looked.
         raised: line of a simulated failure -> whether it was raised, where that is known.
     """
@@ -46,9 +46,9 @@ class Ran:
     skipped: int = 0
     watchers: Mapping[str, str] = field(default_factory=dict)
     findings: Sequence[Finding] = ()
-    cleared: Sequence[Finding] = ()
-    slept: Sequence[Slept] = ()
-    contacts: Sequence[Contacted] = ()
+    cleared: Sequence[Cleared] = ()
+    slept: Sequence[SleptAt] = ()
+    reached: Sequence[tuple[str, str]] = ()
     lines: frozenset[int] | None = None
     raised: Mapping[int, bool] = field(default_factory=dict)
 
@@ -138,9 +138,8 @@ def _bases(file: _File) -> Iterator[Observation]:
 
 
 def _reached(file: _File) -> Iterator[Observation]:
-    hosts = [contact for contact in file.ran.contacts if contact.kind != "file"]
-    if hosts:
-        named = dict.fromkeys(f"{contact.kind} {contact.what}" for contact in hosts)
+    named = [f"{kind} {what}" for kind, what in file.ran.reached if kind != "file"]
+    if named:
         yield file.say(1, f"reached: {_some(named)}", "measured")
     else:
         text = "no host beyond loopback was reached and no program was started"
@@ -204,10 +203,10 @@ def _inputs(file: _File) -> Iterator[Observation]:
     if uncopied:
         then = f"; copied is {_listed(copied)}" if copied else ""
         yield file.say(3, f"put into a fixture as they are: {_listed(uncopied)}{then}", "read", [*uncopied, *copied])
-    loads = [contact for contact in file.ran.contacts if contact.kind == "file"]
-    if loads:
-        yield file.say(3, f"credential files opened: {_some(dict.fromkeys(one.what for one in loads))}", "measured")
-    looked = f"the output, ids and log records of {plural(file.ran.tests, 'test')} hold no secret of a live format"
+    opened = [what for kind, what in file.ran.reached if kind == "file"]
+    if opened:
+        yield file.say(3, f"credential files opened: {_some(opened)}", "measured")
+    looked = "the output, ids and log records of its tests hold no secret of a live format"
     if file.ran.tests:
         yield from file.measured(3, looked, "secrets in output", (), ("PSA301", "PSA302"))
 
@@ -284,9 +283,9 @@ def _resources(file: _File) -> Iterator[Observation]:
 
 
 def _waits(file: _File) -> Iterator[Observation]:
-    measured: defaultdict[int, list[Slept]] = defaultdict(list)
+    measured: defaultdict[int, list[SleptAt]] = defaultdict(list)
     for slept in file.ran.slept:
-        measured[slept.place.line].append(slept)
+        measured[slept.line].append(slept)
     for note in file.of("sleep"):
         found = [one for line in range(note.lines[0], note.lines[1] + 1) for one in measured.pop(line, [])]
         if found:
@@ -306,7 +305,7 @@ def _waits(file: _File) -> Iterator[Observation]:
         yield from file.measured(7, "nobody slept at a line of this file", "real sleeps", ("sleep",), ())
 
 
-def _spent(found: Sequence[Slept]) -> str:
+def _spent(found: Sequence[SleptAt]) -> str:
     calls, seconds = sum(one.calls for one in found), sum(one.seconds for one in found)
     each = f"{calls} x {seconds / calls:.1f} s" if calls else "no call"
     return each if calls <= 1 else f"{each} ({seconds:.1f} s)"
@@ -316,14 +315,15 @@ def _spent(found: Sequence[Slept]) -> str:
 
 
 def _critical(file: _File) -> Iterator[Observation]:
-    slept = {one.place.line: one for one in file.ran.slept}
+    slept: dict[int, bool] = {}
+    for one in file.ran.slept:
+        slept[one.line] = slept.get(one.line, False) or one.overlapped
     for note in file.of("delay"):
         call = f" and {note.marks[0]}" if note.marks else ", and the original is not called"
         yield file.say(8, f"{_at(note)}: {_short(note.text)}{call}", "read", [note])
     delays = [slept[int(note.subject)] for note in file.of("delay") if int(note.subject) in slept]
     if len(delays) > 1:
-        overlap = any(one.overlapped for one in delays)
-        said = "the delays overlapped: the race took place" if overlap else "the delays did not overlap"
+        said = "the delays overlapped: the race took place" if any(delays) else "the delays did not overlap"
         yield file.say(8, said, "measured", file.of("delay"))
     for note in file.of("spy"):
         yield file.say(8, f"{_at(note)}: {_short(note.text)}, which {note.marks[0]}", "read", [note])

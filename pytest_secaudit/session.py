@@ -22,7 +22,7 @@ from pytest_secaudit import __version__
 from pytest_secaudit.audit import Seen, audit, with_exit_status
 from pytest_secaudit.cache import ReadingCache, catalogue_key
 from pytest_secaudit.careful import careful, noted
-from pytest_secaudit.carrying import CARRIER, Cargo, joined, unpack
+from pytest_secaudit.carrying import CARRIER, Cargo, joined, readings_in, unpack
 from pytest_secaudit.collected import Collector, relative_to_root
 from pytest_secaudit.conclusion import plural
 from pytest_secaudit.conventions import Conventions
@@ -275,12 +275,13 @@ class MainAudit:
     def _with_observations(self, result: Audit, seen: Seen) -> Audit:
         if not self.settings.reports and self.settings.baseline is None:
             return result  # nobody reads them, and what makes them need not be loaded
-        from pytest_secaudit.files import file_runs, observed
+        from pytest_secaudit.files import facts_of, file_runs, observed
 
         notes = {path: found for cargo in self.cargo for path, found in cargo.notes.items()}
         runs = file_runs(seen.outcomes)
-        said = observed(notes, runs, result.findings, seen.watched, result.cleared)
-        return replace(result, files=runs, observations=said)
+        facts = facts_of(seen.readings, notes, seen.watched)
+        said = observed(facts, runs, result.findings, seen.watched.watchers, result.all_cleared)
+        return replace(result, files=runs, facts=facts, observations=said)
 
     def _adopted(self, result: Audit) -> Audit:
         """The result by the baseline; a baseline that was asked for is written."""
@@ -305,7 +306,7 @@ class MainAudit:
         return self.settings.gate_level is not None or bool(self.settings.reports) or self.settings.write_baseline
 
     def _seen(self, status: int) -> Seen:
-        readings = {reading.path: reading for cargo in self.cargo for reading in cargo.readings}
+        readings = {reading.path: reading for reading in readings_in(self.cargo)}
         not_audited = {item for cargo in self.cargo for item in cargo.not_audited} | self.not_collected
         not_audited.update(noted(self.troubles))
         if self.workers_lost:

@@ -18,7 +18,7 @@ from pytest_secaudit.model import NotAudited
 from pytest_secaudit.notes import Note
 from pytest_secaudit.policy import Placed
 from pytest_secaudit.reader import Reader
-from pytest_secaudit.reading import Armed, Reading, cleaned
+from pytest_secaudit.reading import Reading, cleaned
 from pytest_secaudit.suppressions import MARKER, Suppression, marker_suppression
 
 Progress = Callable[[int, int], None]
@@ -61,12 +61,6 @@ class StaticHalf:
     def everything(self, progress: Progress) -> Cargo:
         """All files, read now."""
         return self._cargo(list(self._collector.found.files), progress)
-
-    def armed_for(self, test: str) -> tuple[Armed, ...]:
-        """What the files of a test ask to be watched while it runs; they are read now if they were not yet."""
-        paths = list(self._paths_of(test))
-        self._read(paths, None)
-        return tuple(armed for path in paths for armed in self._reader.readings[path].armed)
 
     def stood_on(self, item: pytest.Item) -> Iterator[tuple[Reading, ModuleType | None]]:
         """The files that a test stands on and that were read, its own first, with the modules they became."""

@@ -26,6 +26,7 @@ class WorkerAudit:
         self.static = static
         self.outfit = outfit
         self.troubles: list[tuple[str, str]] = []
+        self._read: Cargo | None = None
 
     @careful
     def pytest_collection_finish(self, session: pytest.Session) -> None:
@@ -34,13 +35,13 @@ class WorkerAudit:
     @pytest.hookimpl(tryfirst=True)
     @careful
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
-        # Suspicions must be known before the test runs: afterwards there is nothing left to watch.
-        self.static.armed_for(item.nodeid)
+        # What was suspected is known before the test runs, and live values are asked before it has changed them.
+        self._read = self.static.cargo_of(item.nodeid)
 
     @pytest.hookimpl(wrapper=True)
-    def pytest_runtest_makereport(self, item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    def pytest_runtest_makereport(self) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         report = yield
-        self._load(report, item)
+        self._load(report)
         return report
 
     @careful
@@ -49,8 +50,8 @@ class WorkerAudit:
             self.outfit.hooks.heard(report)
 
     @careful
-    def _load(self, report: pytest.TestReport, item: pytest.Item) -> None:
-        cargo = self.static.cargo_of(item.nodeid)
+    def _load(self, report: pytest.TestReport) -> None:
+        cargo, self._read = self._read, None
         watched = self.outfit.news() if self.outfit is not None and report.when == "teardown" else None
         if cargo is not None or watched is not None:
             setattr(report, CARRIER, pack(replace(cargo or Cargo(), watched=watched)))

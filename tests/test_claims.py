@@ -55,6 +55,29 @@ def test_one_finding_per_code_and_subject_with_all_its_owners_sorted() -> None:
     assert finding.owner.id == TEST.id
 
 
+FILE = replace(
+    CLAIM, code="PSA605", area="files", subject="left.txt", said="behind, a file", site=None, written_at=None
+)
+
+
+def test_a_file_that_all_processes_see_was_made_by_who_names_it() -> None:
+    by_name = replace(FILE, source="gw1", owner=OTHER, site=Place(OTHER.path, 9))
+    finding = only(replace(FILE, source="gw0"), by_name)
+    assert [owner.id for owner in finding.owners] == [OTHER.id]
+
+
+def test_a_file_that_nobody_names_was_made_by_one_of_those_who_ran_then() -> None:
+    (owner,) = only(replace(FILE, source="gw1", owner=OTHER), replace(FILE, source="gw0")).owners
+    assert (owner.kind, owner.id, owner.ids) == ("window", f"{TEST.id} ... {OTHER.id}", (TEST.id, OTHER.id))
+    (owner,) = only(replace(FILE, source="gw1"), replace(FILE, source="gw0")).owners
+    assert owner.kind == "test"
+
+
+def test_in_one_process_each_file_has_its_own_owner() -> None:
+    owners = only(FILE, replace(FILE, serial=1, owner=OTHER, site=Place(OTHER.path, 9))).owners
+    assert [owner.id for owner in owners] == [TEST.id, OTHER.id]
+
+
 def test_who_is_known_stands_before_one_of_several() -> None:
     window = replace(OTHER, kind="window", id="a", path="tests/test_0.py")
     finding = only(replace(CLAIM, owner=window, site=None), replace(CLAIM, serial=1))

@@ -11,7 +11,7 @@ import time
 import types
 import unittest
 import unittest.mock
-from dataclasses import fields
+from dataclasses import fields, replace
 from functools import partial
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -19,6 +19,7 @@ from types import ModuleType, SimpleNamespace
 import pytest
 
 from pytest_secaudit.cache import ReadingCache
+from pytest_secaudit.carrying import Cargo, readings_in
 from pytest_secaudit.checks import built_in
 from pytest_secaudit.collected import Collector, relative_to_root
 from pytest_secaudit.conventions import Conventions
@@ -333,6 +334,13 @@ def hit(unless=(), only_if=()) -> StaticHit:
     return StaticHit(**{**values, "unless": tuple(unless), "only_if": tuple(only_if)})
 
 
+def test_what_one_process_still_suspects_is_suspected() -> None:
+    one, other = (replace(hit(), code="PSA501", line=line, column=1, fingerprint=str(line)) for line in (3, 7))
+    readings = Reading("t.py", hits=(other,)), Reading("t.py", hits=(one,)), Reading("u.py")
+    joined = readings_in(Cargo(readings=(reading,)) for reading in readings)
+    assert [(reading.path, reading.hits) for reading in joined] == [("t.py", (one, other)), ("u.py", ())]
+
+
 YES = Question("rebound", ("sleep", "time.sleep"))
 NO = Question("rebound", ("time", "time"))
 OPEN = Question("rebound", ("gone", "time.sleep"))
@@ -643,7 +651,9 @@ def test_suspicions_of_a_test_are_known_before_it_runs(pytester: pytest.Pytester
     (item,) = pytester.getitems("import shop\n\ndef test_a():\n    shop.CACHE = None\n")
     static = StaticHalf(Collector(item.config), Reader(built_in(), Conventions(), ReadingCache(None, "")))
     static.collect([item])
-    (suspicion,) = static.armed_for(item.nodeid)
+    assert static.cargo_of(item.nodeid) is not None
+    ((reading, _),) = static.stood_on(item)
+    (suspicion,) = reading.armed
     assert (suspicion.code, suspicion.subject) == ("PSA501", "shop.CACHE")
 
 

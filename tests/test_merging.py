@@ -93,7 +93,7 @@ def test_a_report_that_is_read_is_the_one_that_was_written(suite: pytest.Pyteste
     assert json_report.render(audit, with_cleared=True) == text
     assert audit.cleared
     brief = json_report.parse(json_report.render(audit))
-    assert (brief.cleared, brief.cleared_fingerprints) == ((), audit.cleared_fingerprints)
+    assert (brief.cleared, brief.all_cleared) == ((), audit.all_cleared)
 
 
 @pytest.mark.parametrize(
@@ -127,7 +127,7 @@ def test_shards_are_one_run(suite: pytest.Pytester, shards: tuple[tuple[str, ...
     assert data["evidence"]["tests_run"] == whole["evidence"]["tests_run"] == 5
     assert data["evidence"]["modules"] == whole["evidence"]["modules"]
     assert data["evidence"]["tests_with_a_check"] == whole["evidence"]["tests_with_a_check"]
-    assert data["cleared_fingerprints"] == whole["cleared_fingerprints"]
+    assert data["cleared_suspicions"] == whole["cleared_suspicions"]
     assert data["files"] == whole["files"]
     assert [site["line"] for site in data["sleep"]["sites"]] == [site["line"] for site in whole["sleep"]["sites"]]
     assert done.returncode == 1
@@ -138,12 +138,12 @@ def test_shards_are_one_run(suite: pytest.Pytester, shards: tuple[tuple[str, ...
 def test_a_suspicion_that_another_shard_cleared_is_cleared(suite: pytest.Pytester) -> None:
     suspected = run(suite, "one", "-k", "leaves")
     cleared = run(suite, "two", "-k", "clears")
-    (fingerprint,) = cleared["cleared_fingerprints"]
+    (fingerprint,) = (one["fingerprint"] for one in cleared["cleared_suspicions"])
     assert fingerprint in {one["fingerprint"] for one in suspected["findings"]}
     command(suite, "merge", "one.json", "two.json", "--report=json:merged.json")
     data = json.loads((suite.path / "merged.json").read_text("utf-8"))
     assert fingerprint not in {one["fingerprint"] for one in data["findings"]}
-    assert fingerprint in data["cleared_fingerprints"]
+    assert fingerprint in {one["fingerprint"] for one in data["cleared_suspicions"]}
 
 
 def test_processes_of_shards_are_told_apart(suite: pytest.Pytester) -> None:
@@ -151,9 +151,9 @@ def test_processes_of_shards_are_told_apart(suite: pytest.Pytester) -> None:
     run(suite, "two", "test_b.py")
     command(suite, "merge", "one.json", "two.json", "--report=json:merged.json")
     data = json.loads((suite.path / "merged.json").read_text("utf-8"))
-    assert sorted(data["bodies"]) == ["1 gw0", "1 gw1", "2"]
-    processes = {one[0] for finding in data["findings"] for one in finding["detail"].get("lived", ())}
-    assert processes <= set(data["bodies"])
+    assert sorted(data["run"]["bodies"]) == ["1 gw0", "1 gw1", "2"]
+    processes = {one[0] for found in data["run"]["in_force"].values() for one in found["lived"]}
+    assert processes <= set(data["run"]["bodies"])
     assert "2" in processes
 
 

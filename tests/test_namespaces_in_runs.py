@@ -218,7 +218,7 @@ def test_where_looks_are_too_dear_reading_tells_which_it_was(pytester: pytest.Py
     assert ("PSA501", "shop.late", "test_late", "defect", "55") in found(data)
     assert len(found(data)) == len(LEFT) + 1
     [first] = [one for one in data["findings"] if one["subject"] == "shop.LIMIT"]
-    assert first["detail"]["later_tests"] == 11
+    assert data["run"]["in_force"][first["fingerprint"]]["later_tests"] == 11
 
 
 def test_what_a_test_left_after_its_failure_is_lower(pytester: pytest.Pytester) -> None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import textwrap
 from dataclasses import replace
 
+from pytest_secaudit.facts import Facts, FileFacts, SleptAt
 from pytest_secaudit.files import file_runs, observed
-from pytest_secaudit.model import DEFECT, Finding, Owner, Place
+from pytest_secaudit.model import DEFECT, Finding, Owner, as_cleared
 from pytest_secaudit.noting import notes
 from pytest_secaudit.observing import Ran, observations
 from pytest_secaudit.source import TestModule
-from pytest_secaudit.watch.record import Contacted, Slept, Watched
 
 PATH = "tests/test_it.py"
 OWNER = Owner("test", f"{PATH}::test_it", PATH, 1)
@@ -72,7 +72,8 @@ def test_where_something_was_found_the_finding_speaks() -> None:
 
 def test_what_a_run_clears_for_itself_alone_is_said() -> None:
     cleared = [replace(finding("PSA202"), line=9, evidence="cleared"), replace(finding("PSA202"), line=4)]
-    found = said("def test_it(): pass", Ran(passed=1, watchers=ON, cleared=[*cleared, finding("PSA203")]), 2)
+    cleared.append(finding("PSA203"))
+    found = said("def test_it(): pass", Ran(passed=1, watchers=ON, cleared=[*map(as_cleared, cleared)]), 2)
     assert found[0] == (
         "measured",
         "4, 9: the handler and its assertions ran; had nothing been raised, nothing would have failed (PSA202)",
@@ -103,11 +104,6 @@ def test_simulated_failures() -> None:
     assert said(source, Ran(passed=1, raised={3: True}), 2) == [("measured", f"{text}: it was raised")]
 
 
-def slept(line: int, calls: int, seconds: float, *, overlapped: bool = False) -> Slept:
-    place = Place(PATH, line)
-    return Slept(place, place, OWNER, calls, seconds, "sleep", "i", overlapped=overlapped)
-
-
 WAITS = """
     import time
     from unittest import mock
@@ -128,7 +124,7 @@ QUOTE = ("read", 'acknowledged at 6: "the race needs both to be slow"')
 
 
 def test_sleeps_that_were_measured_and_those_that_were_not() -> None:
-    ran = Ran(passed=1, watchers=ON, slept=[slept(9, 1, 1.0), slept(12, 2, 4.0), slept(40, 3, 0.3)])
+    ran = Ran(passed=1, watchers=ON, slept=[SleptAt(9, 1, 1.0), SleptAt(12, 2, 4.0), SleptAt(40, 3, 0.3)])
     assert said(WAITS, ran, 7) == [
         ("measured", "9: 1 x 1.0 s"),
         ("measured", "12: 2 x 2.0 s (4.0 s)"),
@@ -149,9 +145,9 @@ def test_delays_and_whether_the_race_took_place() -> None:
         ("read", "13: orders.send waits for 2 s in slow_send(), and the original is not called"),
     ]
     assert said(WAITS, Ran(), 8) == read
-    apart = Ran(passed=1, watchers=ON, slept=[slept(9, 1, 1.0), slept(12, 1, 2.0)])
+    apart = Ran(passed=1, watchers=ON, slept=[SleptAt(9, 1, 1.0), SleptAt(12, 1, 2.0)])
     assert said(WAITS, apart, 8) == [*read, ("measured", "the delays did not overlap")]
-    together = Ran(passed=1, watchers=ON, slept=[slept(9, 1, 1.0, overlapped=True), slept(12, 1, 2.0, overlapped=True)])
+    together = Ran(passed=1, watchers=ON, slept=[SleptAt(9, 1, 1.0, True), SleptAt(12, 1, 2.0, True)])
     assert said(WAITS, together, 8) == [*read, ("measured", "the delays overlapped: the race took place")]
 
 
@@ -161,16 +157,14 @@ def test_a_file_without_tests_is_used_by_all_that_ran() -> None:
         ("tests/test_a.py", 1, 0),
         ("tests/test_b.py", 0, 1),
     ]
-    (*_, one) = observed({"tests/conftest.py": ()}, runs, (), Watched(watchers=ON))
-    left = [
-        one.basis for one in observed({"tests/conftest.py": ()}, runs, (), Watched(watchers=ON)) if "left" in one.text
-    ]
-    assert left == ["measured", "measured"]
-    assert one.path == "tests/conftest.py"
+    facts = Facts({"tests/conftest.py": FileFacts(notes=())})
+    found = observed(facts, runs, (), ON)
+    assert [one.basis for one in found if "left" in one.text] == ["measured", "measured"]
+    assert {one.path for one in found} == {"tests/conftest.py"}
 
 
 def test_what_was_reached() -> None:
-    ran = Ran(passed=1, watchers=ON, contacts=[Contacted("host", "example.org:443", OWNER)])
+    ran = Ran(passed=1, watchers=ON, reached=[("host", "example.org:443")])
     assert said("def test_it(): pass", ran, 1) == [("measured", "reached: host example.org:443")]
 
 
@@ -194,3 +188,12 @@ def test_lines_are_data() -> None:
     module = TestModule(PATH, "def test_it(self):\n    self.flags(\n        a=1)\n")
     (one,) = [one for one in observations(PATH, notes(module), Ran()) if one.text.startswith("set by")]
     assert (one.path, one.dimension, one.lines, one.basis) == (PATH, 4, (2, 3), "read")
+
+
+def test_where_another_file_has_the_place_its_owners_have_left_it_too() -> None:
+    other = replace(OWNER, path="tests/test_b.py")
+    shared = replace(finding("PSA101"), owners=(OWNER, other))
+    runs = file_runs({"tests/test_b.py::test_it": "passed"})
+    facts = Facts({"tests/test_b.py": FileFacts(notes=())})
+    assert ALL_LEFT[4] not in [one.text for one in observed(facts, runs, [shared], ON)]
+    assert ALL_LEFT[4] in [one.text for one in observed(facts, runs, (), ON)]

@@ -8,11 +8,14 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict
+from types import MappingProxyType
 from typing import Any
 
+from pytest_secaudit.facts import Facts, from_plain, to_plain
 from pytest_secaudit.lifetimes import lifetimes_of
 from pytest_secaudit.model import (
     Audit,
+    Cleared,
     Conclusion,
     Contact,
     DimensionCount,
@@ -34,6 +37,8 @@ from pytest_secaudit.redact import clean
 SCHEMA_VERSION = 1
 #: Of those among whom an owner was, so many are named.
 _MOST_NAMED = 20
+#: Details of a finding that hang on which tests shared a process, and in which order.
+_OF_THE_PROCESS = frozenset({"later_tests", "lived"})
 
 
 def render(audit: Audit, *, with_cleared: bool = False) -> str:
@@ -43,14 +48,12 @@ def render(audit: Audit, *, with_cleared: bool = False) -> str:
 
 def as_data(audit: Audit, *, with_cleared: bool = False) -> dict[str, Any]:
     """The report as plain data."""
-    run = asdict(audit.run)
-    del run["collect_only"], run["dearest"]
     evidence = asdict(audit.evidence)
     del evidence["tests_skipped"]
     data: dict[str, Any] = {
         "schema_version": SCHEMA_VERSION,
         "tool": {"name": "pytest-secaudit", "version": audit.version},
-        "run": run,
+        "run": _run(audit),
         "evidence": evidence,
         "conclusion": asdict(audit.conclusion),
         "gate": asdict(audit.gate),
@@ -61,14 +64,27 @@ def as_data(audit: Audit, *, with_cleared: bool = False) -> dict[str, Any]:
         "fixtures": [],
         "blind_spots": [],
         "files": [asdict(file) for file in audit.files],
-        "bodies": dict(audit.bodies),
-        "cleared_fingerprints": list(audit.cleared_fingerprints),
+        "cleared_suspicions": [asdict(one) for one in audit.all_cleared],
         "settled_fingerprints": list(audit.settled),
         "tests_judged_for_checks": audit.tests_judged_for_checks,
     }
     if with_cleared:
         data["cleared"] = [_finding(finding) for finding in audit.cleared]
     return data
+
+
+def _run(audit: Audit) -> dict[str, Any]:
+    """How it ran, and what it alone knows: two runs that find the same differ in nothing else."""
+    run = asdict(audit.run)
+    del run["collect_only"], run["dearest"]
+    run["bodies"] = dict(audit.bodies)
+    run["in_force"] = {
+        finding.fingerprint: {name: finding.detail[name] for name in _OF_THE_PROCESS}
+        for finding in audit.findings
+        if finding.detail.keys() >= _OF_THE_PROCESS
+    }
+    run["facts"] = to_plain(audit.facts or Facts())
+    return run
 
 
 def _sleep(sleep: Sleep) -> dict[str, Any]:
@@ -82,6 +98,7 @@ def _sleep(sleep: Sleep) -> dict[str, Any]:
 def _finding(finding: Finding) -> dict[str, Any]:
     data = asdict(finding)
     data["severity"] = finding.severity.word
+    data["detail"] = {name: value for name, value in finding.detail.items() if name not in _OF_THE_PROCESS}
     data["dimension"] = finding.dimension
     data["try"] = data.pop("try_command")
     for owner in (data["owner"], *data["owners"]):
@@ -118,7 +135,8 @@ def parse(text: str) -> Audit:
 def _audit(data: Mapping[str, Any]) -> Audit:
     run, evidence, conclusion, sleep = (dict(data[name]) for name in ("run", "evidence", "conclusion", "sleep"))
     files = tuple(FileRun(**file) for file in data.get("files", ()))
-    findings = tuple(map(_read_finding, data["findings"]))
+    in_force = run.pop("in_force")
+    findings = tuple(_read_finding(one, in_force.get(one["fingerprint"], {})) for one in data["findings"])
     cleared = tuple(map(_read_finding, data.get("cleared", ())))
     conclusion["dimensions"] = tuple(DimensionCount(**one) for one in conclusion["dimensions"])
     evidence["checks"] = tuple(evidence["checks"])
@@ -127,13 +145,15 @@ def _audit(data: Mapping[str, Any]) -> Audit:
     sleep["sites"] = tuple(SleepSite(**{**site, "tests": tuple(site["tests"])}) for site in sleep["sites"])
     return Audit(
         version=data["tool"]["version"],
+        bodies=run.pop("bodies"),
+        facts=from_plain(run.pop("facts")),
         run=Run(**run, collect_only=not evidence["watchers"]),
         evidence=EvidenceSummary(**evidence, tests_skipped=sum(file.skipped for file in files)),
         conclusion=Conclusion(**conclusion),
         gate=Gate(**data["gate"]),
         findings=findings,
         cleared=cleared,
-        also_cleared=tuple(sorted({*data.get("cleared_fingerprints", ())} - {one.fingerprint for one in cleared})),
+        also_cleared=tuple(Cleared(**one) for one in data["cleared_suspicions"]),
         sleep=Sleep(**sleep),
         contacts=tuple(Contact(**{**one, "owners": tuple(one["owners"])}) for one in data["contacts"]),
         observations=tuple(Observation(**{**one, "lines": tuple(one["lines"])}) for one in data["observations"]),
@@ -141,16 +161,16 @@ def _audit(data: Mapping[str, Any]) -> Audit:
         tests_judged_for_checks=data.get("tests_judged_for_checks", 0),
         lifetimes=lifetimes_of(findings),
         settled=tuple(data.get("settled_fingerprints", ())),
-        bodies=dict(data.get("bodies", {})),
     )
 
 
-def _read_finding(data: Mapping[str, Any]) -> Finding:
+def _read_finding(data: Mapping[str, Any], in_force: Mapping[str, Any] = MappingProxyType({})) -> Finding:
     plain = {name: value for name, value in data.items() if name not in ("dimension", "try")}
     return Finding(
         **{
             **plain,
             "severity": Severity[data["severity"].upper()],
+            "detail": {**data["detail"], **in_force},
             "owner": _read_owner(data["owner"]),
             "owners": tuple(map(_read_owner, data["owners"])),
             "written_at": _read_place(data["written_at"]),

@@ -288,7 +288,7 @@ def _aside(audit: Audit) -> str:
         ("suppressed", len(audit.having("ignored"))),
         ("expected", len(audit.having("expected"))),
         ("baseline", len(audit.having("baselined"))),
-        ("cleared", len(audit.cleared) + len(audit.also_cleared)),
+        ("cleared", len(audit.all_cleared)),
     ]
     return ", ".join(f"{word} {count:,}" for word, count in counts if count)
 

@@ -106,22 +106,6 @@ def writing_lines(text: str, first: int, area: str, subject: str) -> set[int]:
     return _lines(text, first, words, fits)
 
 
-def writing_line(text: str, first: int, area: str, subject: str) -> int | None:
-    """The line of the only statement that can have written, or None.
-
-    Args:
-        text: the source of the owner's file.
-        first: the first line of the owner's function, decorators included; 0 for the module's own level.
-        area: the name of the watcher that saw the change.
-        subject: what was changed.
-
-    Raises:
-        SyntaxError, ValueError: when the file cannot be parsed.
-    """
-    lines = writing_lines(text, first, area, subject)
-    return lines.pop() if len(lines) == 1 else None
-
-
 def lines_of_attribute(
     text: str,
     first: int,

@@ -64,7 +64,7 @@ def _counted(audit: Audit) -> Iterator[Element]:
     total = sum(count for _, count in hidden)
     said = ", ".join(f"{count:,} {word}" for word, count in hidden if count)
     yield _tile("Hidden", f"{total:,}", said)
-    yield _tile("Cleared", f"{len(audit.cleared):,}", "suspected, and seen to be right")
+    yield _tile("Cleared", f"{len(audit.all_cleared):,}", "suspected, and seen to be right")
 
 
 def _title(severity: Severity) -> str:

@@ -10,10 +10,11 @@ import os
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+from pytest_secaudit.strangers import is_class
 from pytest_secaudit.watch import real
 from pytest_secaudit.watch.patches.acts import Act, ActKind, undone
 from pytest_secaudit.watch.patches.register import QUIETLY, Register
-from pytest_secaudit.watch.patches.targets import NOTHING, along, is_class, raw
+from pytest_secaudit.watch.patches.targets import NOTHING, along, raw
 from pytest_secaudit.watch.stack import Stack
 from pytest_secaudit.watch.tapping import Taps
 

@@ -13,6 +13,7 @@ import types
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
+from pytest_secaudit.strangers import is_class, is_module
 from pytest_secaudit.watch import real, tapping
 from pytest_secaudit.watch.patches.register import QUIETLY, Kind, Opened, Register, Where
 from pytest_secaudit.watch.patches.targets import (
@@ -20,8 +21,6 @@ from pytest_secaudit.watch.patches.targets import (
     Slot,
     a_type,
     attribute_subject,
-    is_class,
-    is_module,
     is_process_wide,
     item_subject,
     raw,
@@ -185,7 +184,7 @@ def _class_of(module: object, name: str) -> object:
     if not is_class(found):
         return found
     own = raw(module, "__name__")
-    return next((base for base in type.mro(found) if raw(base, "__module__") == own), found)  # type: ignore[arg-type]
+    return next((base for base in type.mro(found) if raw(base, "__module__") == own), found)
 
 
 def _before_derived(caller: types.FrameType | None, patcher: object) -> types.FrameType | None:

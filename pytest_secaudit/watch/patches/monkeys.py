@@ -15,10 +15,11 @@ from operator import attrgetter
 from types import FrameType
 from typing import Any, Final
 
+from pytest_secaudit.strangers import is_class
 from pytest_secaudit.watch import real
 from pytest_secaudit.watch.patches.acts import DELETED, REMOVED, Act, ActKind, undone
 from pytest_secaudit.watch.patches.register import QUIETLY, Register
-from pytest_secaudit.watch.patches.targets import NOTHING, is_class, raw
+from pytest_secaudit.watch.patches.targets import NOTHING, raw
 from pytest_secaudit.watch.stack import Stack
 from pytest_secaudit.watch.tapping import Taps
 

@@ -14,7 +14,8 @@ from itertools import count
 from types import CodeType
 from typing import Any, Final, Protocol
 
-from pytest_secaudit.watch.patches.targets import NOTHING, Places, Slot, attribute_subject, is_class, is_module, raw
+from pytest_secaudit.strangers import is_class, is_module
+from pytest_secaudit.watch.patches.targets import NOTHING, Places, Slot, attribute_subject, raw
 from pytest_secaudit.watch.stack import Stack
 from pytest_secaudit.watch.state import ABSENT, Change, Held, Site
 

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import os
 import sys
-import types
 from collections import Counter
 from collections.abc import Hashable, Mapping
 from itertools import repeat
 from operator import is_
 from typing import Any, Final
 
+from pytest_secaudit.strangers import bases_of, home_of_class, is_class, is_module, names_of, type_name
 from pytest_secaudit.watch import real
 
 #: Stands for what an object does not hold.
@@ -23,42 +23,12 @@ NOTHING: Final = object()
 #: An attribute as it is patched: the object, the name, and what the object itself held there before.
 Slot = tuple[object, str, object]
 
-_NAMES_OF_A_MODULE: Any = vars(types.ModuleType)["__dict__"]
-_NAMES_OF_A_CLASS: Any = vars(type)["__dict__"]
-_BASES_OF_A_CLASS: Any = vars(type)["__mro__"]
-_NAME_OF_A_CLASS: Any = vars(type)["__name__"]
 _QUALNAME_OF_A_CLASS: Any = vars(type)["__qualname__"]
-_HOME_OF_A_CLASS: Any = vars(type)["__module__"]
-_NO_NAMES: Mapping[str, object] = {}
 _ENVIRON = os.environ
 
 #: How often an object that is found nowhere may be looked for from one line: each time costs milliseconds.
 _TRIES = 8
 _REMEMBERED = 1000
-
-
-def is_class(target: object) -> bool:
-    """Whether it really is a class, of whatever metaclass."""
-    return issubclass(type(target), type)
-
-
-def is_module(target: object) -> bool:
-    """Whether it really is a module, of whatever class."""
-    return issubclass(type(target), types.ModuleType)
-
-
-def names_of(target: object) -> Mapping[str, object]:
-    """What the object itself holds; nothing where it does not keep that in a plain dict, or answers with own code."""
-    if is_class(target):
-        return _NAMES_OF_A_CLASS.__get__(target)  # type: ignore[no-any-return]
-    if is_module(target):
-        return _NAMES_OF_A_MODULE.__get__(target) or _NO_NAMES
-    for base in _BASES_OF_A_CLASS.__get__(type(target)):
-        slot = _NAMES_OF_A_CLASS.__get__(base).get("__dict__")
-        if type(slot) is types.GetSetDescriptorType:
-            names = slot.__get__(target)
-            return names if type(names) is dict else _NO_NAMES
-    return _NO_NAMES
 
 
 def raw(target: object, name: str) -> object:
@@ -70,7 +40,7 @@ def a_type(value: object) -> str:
     """The kind of a value, with its article: ``a MagicMock``, ``an AsyncMock``, ``None``."""
     if value is None:
         return "None"
-    name = "class" if is_class(value) else _NAME_OF_A_CLASS.__get__(type(value))
+    name = "class" if is_class(value) else type_name(value)
     return f"{'an' if name[:1] in 'AEIOaeio' else 'a'} {name}"
 
 
@@ -84,18 +54,10 @@ def title(target: object) -> str:
     return ""
 
 
-def _class_title(cls: object) -> str:
+def _class_title(cls: type) -> str:
     name: str = _QUALNAME_OF_A_CLASS.__get__(cls)
-    home = _home(cls)
+    home = home_of_class(cls)
     return name if home in ("", "builtins") else f"{home}.{name}"
-
-
-def _home(cls: object) -> str:
-    try:
-        home = _HOME_OF_A_CLASS.__get__(cls)
-    except AttributeError:
-        return ""
-    return home if type(home) is str else ""
 
 
 def along(path: str) -> object:
@@ -114,7 +76,7 @@ def _step(target: object, name: str) -> object:
     found = raw(target, name)
     if found is not NOTHING or target is NOTHING or is_module(target):
         return found
-    bases = _BASES_OF_A_CLASS.__get__(target if is_class(target) else type(target))
+    bases = bases_of(target if is_class(target) else type(target))
     return next((value for base in bases if (value := raw(base, name)) is not NOTHING), NOTHING)
 
 
@@ -203,7 +165,7 @@ def _keys_of(target: object, space: Mapping[str, object]) -> list[str]:
 
 def _classes_of(module: str, space: Mapping[str, object]) -> list[tuple[str, object]]:
     """The classes that were defined there, as far as names tell."""
-    return [(name, value) for name, value in tuple(space.items()) if is_class(value) and _home(value) == module]
+    return [(name, value) for name, value in tuple(space.items()) if is_class(value) and home_of_class(value) == module]
 
 
 def _best(paths: list[str]) -> str:
