@@ -104,5 +104,6 @@ def joined(parts: Iterable[Watched]) -> Watched:
             bodies={**whole.bodies, **part.bodies},
             lines=whole.lines + part.lines,
             simulated=whole.simulated + part.simulated,
+            fixtures_ran=whole.fixtures_ran + part.fixtures_ran,
         )
     return replace(whole, claims=tuple(claims.values()))

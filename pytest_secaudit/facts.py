@@ -11,6 +11,8 @@ from typing import Any
 from pytest_secaudit.lean import lean
 from pytest_secaudit.notes import Note
 from pytest_secaudit.notes import from_plain as note_from_plain
+from pytest_secaudit.watch import record
+from pytest_secaudit.watch.record import FixtureRan
 
 
 @lean
@@ -26,13 +28,23 @@ class SleptAt:
 
 @lean
 @dataclass(frozen=True, slots=True)
+class DefinedFixture:
+    """A fixture that a file defines."""
+
+    name: str
+    line: int
+    scope: str
+
+
+@lean
+@dataclass(frozen=True, slots=True)
 class FileFacts:
     """What one run knows of a file.
 
     Attributes:
         is_read: it could be read.
         examined: dimension -> how many places there were to look at.
-        fixtures: how many it defines.
+        fixtures: those that it defines.
         notes: what a review says of it by reading it; None where nobody asked.
         slept: real sleeps at its lines.
         reached: the kind and the name of what its tests and fixtures reached outside of the process.
@@ -42,7 +54,7 @@ class FileFacts:
 
     is_read: bool = False
     examined: Mapping[int, int] = field(default_factory=dict)
-    fixtures: int = 0
+    fixtures: tuple[DefinedFixture, ...] = ()
     notes: tuple[Note, ...] | None = None
     slept: tuple[SleptAt, ...] = ()
     reached: tuple[tuple[str, str], ...] = ()
@@ -59,11 +71,13 @@ class Facts:
         files: by path, relative to the rootdir.
         fixtures: the ids of the fixtures that were set up.
         sleeps: how many sleeps were counted.
+        ran: what is known of each fixture, by process, where the table of them was asked for.
     """
 
     files: Mapping[str, FileFacts] = field(default_factory=dict)
     fixtures: tuple[str, ...] = ()
     sleeps: int = 0
+    ran: tuple[FixtureRan, ...] = ()
 
     def examined(self, contacts: int) -> Mapping[int, int]:
         """Dimension -> the places that were read, and what was seen to happen: fixtures set up, sleeps, contacts."""
@@ -83,6 +97,7 @@ def together(parts: Iterable[Facts]) -> Facts:
         files={path: _one(found) for path, found in sorted(by_path.items())},
         fixtures=tuple(sorted(set(chain.from_iterable(part.fixtures for part in parts)))),
         sleeps=sum(part.sleeps for part in parts),
+        ran=tuple(chain.from_iterable(part.ran for part in parts)),
     )
 
 
@@ -94,7 +109,7 @@ def _one(found: list[FileFacts]) -> FileFacts:
     return FileFacts(
         is_read=any(file.is_read for file in found),
         examined={digit: max(file.examined.get(digit, 0) for file in found) for digit in _digits(found)},
-        fixtures=max(file.fixtures for file in found),
+        fixtures=max((file.fixtures for file in found), key=len),
         notes=next((file.notes for file in found if file.notes is not None), None),
         slept=tuple(chain.from_iterable(file.slept for file in found)),
         reached=tuple(sorted(set(chain.from_iterable(file.reached for file in found)))),
@@ -125,6 +140,7 @@ def from_plain(data: Mapping[str, Any]) -> Facts:
         files={path: _file(file) for path, file in data["files"].items()},
         fixtures=tuple(data["fixtures"]),
         sleeps=data["sleeps"],
+        ran=tuple(map(record.fixture_ran, data["ran"])),
     )
 
 
@@ -133,7 +149,7 @@ def _file(data: Mapping[str, Any]) -> FileFacts:
     return FileFacts(
         is_read=data["is_read"],
         examined={int(digit): count for digit, count in data["examined"].items()},
-        fixtures=data["fixtures"],
+        fixtures=tuple(DefinedFixture(**one) for one in data["fixtures"]),
         notes=None if notes is None else tuple(map(note_from_plain, notes)),
         slept=tuple(SleptAt(**one) for one in data["slept"]),
         reached=tuple((kind, what) for kind, what in data["reached"]),

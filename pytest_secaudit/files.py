@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from typing import TypeVar
 
-from pytest_secaudit.facts import Facts, FileFacts, SleptAt
+from pytest_secaudit.facts import DefinedFixture, Facts, FileFacts, SleptAt
 from pytest_secaudit.model import Cleared, FileRun, Finding, Observation
 from pytest_secaudit.notes import Note
 from pytest_secaudit.observing import Ran, observations
@@ -37,7 +37,7 @@ def facts_of(readings: Iterable[Reading], notes: Mapping[str, tuple[Note, ...]],
         watched: what was seen while the tests ran.
     """
     slept = _by_path((one.place.path, one) for one in watched.slept)
-    reached = _by_path((one.owner.path, (one.kind, one.what)) for one in watched.contacts)
+    reached = _by_path((one.owner.path, (one.kind, clean(one.what))) for one in watched.contacts)
     ran = _by_path((one.path, line) for one in watched.lines for line in one.lines)
     followed = watched.watchers.get("lines", "").startswith("on")
     return Facts(
@@ -45,7 +45,7 @@ def facts_of(readings: Iterable[Reading], notes: Mapping[str, tuple[Note, ...]],
             reading.path: FileFacts(
                 is_read=reading.error is None,
                 examined=dict(reading.examined),
-                fixtures=len(reading.fixtures),
+                fixtures=tuple(DefinedFixture(one.name, one.line, one.scope) for one in reading.fixtures),
                 notes=notes.get(reading.path),
                 slept=tuple(
                     SleptAt(one.place.line, one.calls, one.seconds, one.overlapped) for one in slept[reading.path]
@@ -56,8 +56,9 @@ def facts_of(readings: Iterable[Reading], notes: Mapping[str, tuple[Note, ...]],
             )
             for reading in readings
         },
-        fixtures=tuple(sorted(watched.fixtures)),
+        fixtures=tuple(sorted(map(clean, watched.fixtures))),
         sleeps=sum(one.calls for one in watched.slept),
+        ran=watched.fixtures_ran,
     )
 
 

@@ -11,6 +11,7 @@ from typing import TypeVar
 from pytest_secaudit.conclusion import conclude
 from pytest_secaudit.facts import Facts, together
 from pytest_secaudit.files import observed
+from pytest_secaudit.fixture_table import table
 from pytest_secaudit.lifetimes import lifetimes_of
 from pytest_secaudit.model import (
     Audit,
@@ -20,6 +21,7 @@ from pytest_secaudit.model import (
     EvidenceSummary,
     FileRun,
     Finding,
+    FixtureRow,
     Gate,
     Run,
     Sleep,
@@ -63,6 +65,7 @@ def merged(audits: Sequence[Audit]) -> Audit:
         lifetimes=lifetimes_of(findings),
         bodies=dict(chain.from_iterable(audit.bodies.items() for audit in audits)),
         facts=facts,
+        fixtures=_fixtures(audits, facts, findings, run),
         settled=tuple(sorted(set(chain.from_iterable(audit.settled for audit in audits)))),
     )
 
@@ -180,7 +183,7 @@ def _evidence(audits: Sequence[Audit], facts: Facts) -> EvidenceSummary:
         tests_run=sum(one.tests_run for one in parts),
         tests_skipped=sum(one.tests_skipped for one in parts),
         tests_with_a_check=sum(checked) if checked else None,
-        fixtures=sum(file.fixtures for file in facts.files.values()),
+        fixtures=sum(len(file.fixtures) for file in facts.files.values()),
         checks=tuple(sorted(_unique(one.checks for one in parts))),
         watchers=dict(sorted(watchers.items())),
         not_audited=tuple(sorted(_unique(one.not_audited for one in parts), key=lambda one: (one.path, one.reason))),
@@ -219,6 +222,16 @@ def _sleep(audits: Iterable[Audit], duration: float) -> Sleep:
 def _slept_twice(one: SleepSite, other: SleepSite) -> SleepSite:
     tests = _unique((one.tests, other.tests))[:_MOST_SLEPT_IN]
     return replace(one, calls=one.calls + other.calls, seconds=round(one.seconds + other.seconds, 3), tests=tests)
+
+
+def _fixtures(
+    audits: Sequence[Audit], facts: Facts, findings: Iterable[Finding], run: Run
+) -> tuple[FixtureRow, ...] | None:
+    """The table, where all shards were asked for theirs."""
+    if any(audit.fixtures is None for audit in audits):
+        return None
+    unwatched = "" if any(audit.evidence.watchers for audit in audits) else "not watched"
+    return table(facts, findings, is_complete=run.complete, unwatched=unwatched)
 
 
 def _contacts(audits: Iterable[Audit]) -> tuple[Contact, ...]:

@@ -418,6 +418,44 @@ class Sleep:
     sites: tuple[SleepSite, ...] = ()
 
 
+#: From the narrowest to the widest.
+SCOPES = ("function", "class", "module", "package", "session")
+
+
+@lean
+@dataclass(frozen=True, slots=True)
+class FixtureRow:
+    """One fixture in the table of them.
+
+    Attributes:
+        path, line: where it is defined.
+        plugin: that defines it, if it is none of the user's.
+        setups: how often it was set up.
+        users: how many tests ran with it.
+        setup_s, teardown_s: its own seconds in all, without the fixtures that it asks for.
+        left: what it left changed or running.
+        touches: the process-wide state that is changed while it stands: not safe beside other threads.
+        value_changed_by: the tests that change its value for those after them.
+        verdict: ``clean``, ``leaks``, ``not run`` or ``not judged: why``.
+        hint: what the figures speak for, if anything.
+    """
+
+    name: str
+    scope: str
+    path: str
+    line: int
+    plugin: str | None = None
+    setups: int = 0
+    users: int = 0
+    setup_s: float = 0.0
+    teardown_s: float = 0.0
+    left: tuple[str, ...] = ()
+    touches: tuple[str, ...] = ()
+    value_changed_by: tuple[str, ...] = ()
+    verdict: str = "not run"
+    hint: str = ""
+
+
 @lean
 @dataclass(frozen=True, slots=True)
 class Contact:
@@ -497,6 +535,7 @@ class Audit:
         settled: the fingerprints of suspicions that what was seen stands for.
         also_cleared: suspicions that were cleared, of which a report that was read told no more.
         facts: what is known of the files; None where nobody asked for a report.
+        fixtures: the table of them; None where nobody asked for it.
     """
 
     version: str
@@ -517,6 +556,7 @@ class Audit:
     settled: tuple[str, ...] = ()
     also_cleared: tuple[Cleared, ...] = ()
     facts: Facts | None = None
+    fixtures: tuple[FixtureRow, ...] | None = None
 
     @property
     def all_cleared(self) -> tuple[Cleared, ...]:

@@ -74,6 +74,7 @@ def _settings(config: pytest.Config) -> Settings:
         fail_on_new_checks=_flag(config, "secaudit_fail_on_new_checks"),
         report_root=parse_report_root("secaudit_report_root", _text(config, "secaudit_report_root")),
         junit=_flag(config, "secaudit_junit"),
+        fixtures=option.secaudit_fixtures or _flag(config, "secaudit_fixtures"),
     )
 
 

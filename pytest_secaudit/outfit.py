@@ -5,8 +5,9 @@ from __future__ import annotations
 import functools
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -30,6 +31,9 @@ from pytest_secaudit.watch.stack import Stack
 from pytest_secaudit.watch.tapping import Taps
 from pytest_secaudit.watching import Watching
 
+if TYPE_CHECKING:
+    from pytest_secaudit.fixture_log import FixtureLog
+
 _NAME = "secaudit-watch"
 
 
@@ -41,6 +45,7 @@ class Outfit:
     taps: Taps
     hooks: Watching
     focus: Focus | None = None
+    log: FixtureLog | None = None
 
     def is_one_of_several(self, worker: str) -> None:
         """The process has a name of its own among those of the run."""
@@ -49,6 +54,13 @@ class Outfit:
     def may_take(self, budget: float) -> None:
         """What looking into namespaces and files may add to the tests' run time, in per cent."""
         self.hooks.engine.may_take(budget)
+
+    def log_fixtures(self, config: pytest.Config) -> None:
+        """Note what each fixture costs and touches."""
+        from pytest_secaudit.fixture_log import FixtureLog
+
+        self.log = FixtureLog(self.hooks.casting, self.hooks.engine)
+        config.pluginmanager.register(self.log, f"{_NAME}-fixtures")
 
     def remember_in(self, folder: Path | None) -> None:
         """Look closely where the last run found something, and note what this one finds."""
@@ -66,7 +78,11 @@ class Outfit:
         self.hooks.finish()
         if self.focus is not None and self.hooks.namespaces is not None:
             self.focus.write(self.hooks.namespaces.found_in)
-        return self.hooks.rest()
+        rest = self.hooks.rest()
+        if self.log is None:
+            return rest
+        self.hooks.troubles.extend(self.log.troubles)
+        return replace(rest or Watched(), fixtures_ran=self.log.told())
 
     def take_back(self) -> None:
         """Leave the process as it was."""

@@ -21,6 +21,7 @@ _NEED_THE_AUDIT = {
     "secaudit_report": "--secaudit-report",
     "secaudit_depth": "--secaudit-depth",
     "secaudit_write_baseline": "--secaudit-write-baseline",
+    "secaudit_fixtures": "--secaudit-fixtures",
 }
 
 
@@ -43,6 +44,7 @@ _LISTS = (
 )
 _FLAGS = (
     ("no-suppress", "show what comments, markers, settings and baseline hide"),
+    ("fixtures", "add the table of fixtures: what each costs, what it left, who changes its value"),
     ("write-baseline", "write what is found now to the baseline; a partial run only adds to it"),
     ("list", "list all checks and exit"),
 )
@@ -65,6 +67,7 @@ _INI_LINES = (
 )
 _INI_FLAGS = (
     ("fail_on_new_checks", "let findings of checks that the baseline was written without fail the run"),
+    ("fixtures", "add the table of fixtures"),
     ("junit", "findings as properties of the test cases in pytest's JUnit file"),
 )
 

@@ -27,7 +27,7 @@ from pytest_secaudit.collected import Collector, relative_to_root
 from pytest_secaudit.conclusion import plural
 from pytest_secaudit.conventions import Conventions
 from pytest_secaudit.files_out import print_text, write_atomically
-from pytest_secaudit.model import Audit, NotAudited, Run
+from pytest_secaudit.model import Audit, FixtureRow, NotAudited, Run
 from pytest_secaudit.no_gc import no_gc
 from pytest_secaudit.notes import Note
 from pytest_secaudit.options import read_settings
@@ -42,6 +42,7 @@ from pytest_secaudit.worker import WorkerAudit, worker_id
 
 if TYPE_CHECKING:
     from pytest_secaudit.baseline import Baseline
+    from pytest_secaudit.facts import Facts
 
 # Tests freeze and fake the clock; ours must go on.
 _clock = time.perf_counter
@@ -118,6 +119,8 @@ def _watch(config: pytest.Config, settings: Settings, worker: str) -> Outfit | N
     if outfit is not None:
         outfit.is_one_of_several(worker)
         outfit.may_take(settings.budget)
+        if settings.fixtures:
+            outfit.log_fixtures(config)
         outfit.remember_in(_cache_folder(config))
     return outfit
 
@@ -273,7 +276,7 @@ class MainAudit:
             session.exitstatus = 1
 
     def _with_observations(self, result: Audit, seen: Seen) -> Audit:
-        if not self.settings.reports and self.settings.baseline is None:
+        if not self.settings.reports and self.settings.baseline is None and not self.settings.fixtures:
             return result  # nobody reads them, and what makes them need not be loaded
         from pytest_secaudit.files import facts_of, file_runs, observed
 
@@ -281,7 +284,14 @@ class MainAudit:
         runs = file_runs(seen.outcomes)
         facts = facts_of(seen.readings, notes, seen.watched)
         said = observed(facts, runs, result.findings, seen.watched.watchers, result.all_cleared)
-        return replace(result, files=runs, facts=facts, observations=said)
+        result = replace(result, files=runs, facts=facts, observations=said)
+        return replace(result, fixtures=self._fixtures(result, facts)) if self.settings.fixtures else result
+
+    def _fixtures(self, result: Audit, facts: Facts) -> tuple[FixtureRow, ...]:
+        from pytest_secaudit.fixture_table import table
+
+        unwatched = "" if result.evidence.watchers else "nothing was run" if result.run.collect_only else "not watched"
+        return table(facts, result.findings, is_complete=result.run.complete, unwatched=unwatched)
 
     def _adopted(self, result: Audit) -> Audit:
         """The result by the baseline; a baseline that was asked for is written."""

@@ -100,6 +100,7 @@ class Settings:
     fail_on_new_checks: bool = False
     report_root: str = ""
     junit: bool = False
+    fixtures: bool = False
 
     @property
     def on(self) -> frozenset[str]:

@@ -75,6 +75,15 @@ class Casting:
             known = self._fixtures[id(definition)] = (definition, self._look_at(definition, request))
         return Cast(known[1]._replace(group=node.nodeid, serial=next(self._serials)), node)
 
+    def known(self, definition: pytest.FixtureDef[object]) -> Actor | None:
+        """The actor of a fixture that was set up before."""
+        known = self._fixtures.get(id(definition))
+        return known[1] if known is not None else None
+
+    def place_of(self, definition: pytest.FixtureDef[object]) -> tuple[str, int]:
+        """Where the fixture is defined, also that of a plugin."""
+        return self._place(inspect.unwrap(definition.func))
+
     @property
     def fixtures_seen(self) -> tuple[str, ...]:
         """The ids of the fixtures that were set up so far."""

@@ -97,6 +97,7 @@ class Watching:
     def pytest_make_collect_report(
         self, collector: pytest.Collector
     ) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+        __tracebackhide__ = True
         if not isinstance(collector, pytest.Module):
             return (yield)
         actor = self._begin_import(collector)
@@ -144,6 +145,7 @@ class Watching:
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, None, None]:
+        __tracebackhide__ = True
         try:
             if self._taking_down:
                 self.test_is_over()
@@ -297,6 +299,7 @@ class Watching:
     def pytest_fixture_setup(
         self, fixturedef: pytest.FixtureDef[Any], request: pytest.FixtureRequest
     ) -> Generator[None, object, object]:
+        __tracebackhide__ = True  # a failing set-up is shown as without the audit
         cast = self._fixture_begins(fixturedef, request)
         value: object = None
         try:

@@ -185,7 +185,9 @@ def suite(pytester: pytest.Pytester) -> pytest.Pytester:
 
 
 def run(pytester: pytest.Pytester, name: str, *options: str) -> None:
-    done = pytester.runpytest_subprocess("--secaudit", f"--secaudit-report=json:{name}.json", *options)
+    done = pytester.runpytest_subprocess(
+        "--secaudit", "--secaudit-fixtures", f"--secaudit-report=json:{name}.json", *options
+    )
     assert done.ret == 0, done.stdout.str()
     (pytester.path / "left.txt").unlink(missing_ok=True)
 

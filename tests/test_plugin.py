@@ -380,3 +380,29 @@ def test_inner_runs_of_one_process_do_not_mix_their_modules(pytester: pytest.Pyt
         """
     )
     pytester.runpytest_subprocess("-p", "no:cacheprovider").assert_outcomes(passed=3)
+
+
+FAILING = {
+    "conftest": "import pytest\n\n@pytest.fixture\ndef breaks():\n    raise OSError('gone')\n\n@pytest.fixture\n"
+    "def ends_badly():\n    yield\n    raise OSError('late')\n\n@pytest.fixture(scope='module')\ndef skips():\n    pytest.skip('no')\n",
+    "test_it": "import unittest\nimport pytest\n\ndef test_a(breaks): pass\ndef test_b(ends_badly): assert 0\n"
+    "def test_c(skips): pass\ndef test_d(request): request.getfixturevalue('breaks')\n"
+    "class TestIt(unittest.TestCase):\n    def setUp(self): raise OSError\n    def test_e(self): pass\n",
+    "test_broken": "import gone\n",
+}
+
+
+@pytest.mark.parametrize("options", [[], ["--tb=short"], ["--tb=line"]], ids=["auto", "short", "line"])
+def test_failures_look_as_they_do_without_the_audit(pytester: pytest.Pytester, options: list[str]) -> None:
+    pytester.makepyfile(**FAILING)
+    told = []
+    for audit in ([], ["--secaudit", "--secaudit-fixtures"]):
+        done = pytester.runpytest_subprocess(
+            "-p", "no:cacheprovider", "--continue-on-collection-errors", *options, *audit
+        )
+        lines = done.stdout.lines
+        first = next(number for number, line in enumerate(lines) if "= ERRORS =" in line)
+        last = next(number for number, line in enumerate(lines) if "audit ===" in line or "short test summary" in line)
+        told.append(lines[first:last])
+    assert told[0] == told[1]
+    assert len(told[0]) > 10

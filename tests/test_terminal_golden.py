@@ -114,7 +114,7 @@ def made(findings: list[Finding], evidence: EvidenceSummary, slept_s: float) -> 
         conclusion=conclude(findings, (), evidence, {0: 20000}, collect_only=False),
         gate=Gate(),
         findings=tuple(sorted(findings, key=lambda finding: finding.order)),
-        cleared=tuple(LEFT[0] for _ in range(31)),
+        cleared=tuple(replace(LEFT[0], line=line) for line in range(31)),
         sleep=Sleep(slept_s, slept_s / RUN.duration_s),
         tests_judged_for_checks=19912,
     )

@@ -22,6 +22,7 @@ from pytest_secaudit.model import (
     EvidenceSummary,
     FileRun,
     Finding,
+    FixtureRow,
     Gate,
     NotAudited,
     Observation,
@@ -61,7 +62,7 @@ def as_data(audit: Audit, *, with_cleared: bool = False) -> dict[str, Any]:
         "observations": [asdict(observation) for observation in audit.observations],
         "sleep": _sleep(audit.sleep),
         "contacts": [asdict(contact) for contact in audit.contacts],
-        "fixtures": [],
+        "fixtures": [asdict(row) for row in audit.fixtures or ()],
         "blind_spots": [],
         "files": [asdict(file) for file in audit.files],
         "cleared_suspicions": [asdict(one) for one in audit.all_cleared],
@@ -161,6 +162,7 @@ def _audit(data: Mapping[str, Any]) -> Audit:
         tests_judged_for_checks=data.get("tests_judged_for_checks", 0),
         lifetimes=lifetimes_of(findings),
         settled=tuple(data.get("settled_fingerprints", ())),
+        fixtures=tuple(map(_read_fixture, data["fixtures"])) or None,
     )
 
 
@@ -179,6 +181,10 @@ def _read_finding(data: Mapping[str, Any], in_force: Mapping[str, Any] = Mapping
             "try_command": data["try"],
         }
     )
+
+
+def _read_fixture(data: Mapping[str, Any]) -> FixtureRow:
+    return FixtureRow(**{**data, **{name: tuple(data[name]) for name in ("left", "touches", "value_changed_by")}})
 
 
 def _read_owner(data: Mapping[str, Any]) -> Owner:

@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from pytest_secaudit.conclusion import NOT_JUDGED, plural
 from pytest_secaudit.model import ADVISORY, DEFECT, DIMENSIONS, INFO, Audit, Basis, FileRun, Finding, Observation
 from pytest_secaudit.policy import count_by_level
+from pytest_secaudit.reports import fixture_rows
 
 _MARKS: dict[Basis, str] = {"measured": "m", "read": "r", "not judged": "n"}
 #: Within a word an underscore is only that.
@@ -68,8 +69,31 @@ def _run(audit: Audit) -> str:
         lines.append(
             f"| {one.digit} {one.name} | {examined} | {one.defect} | {one.advisory} | {one.info} | {one.cleared} |"
         )
-    lines += ["", *_asides(audit), f"Each sentence of a file's review is marked: {_KEY}."]
+    lines += ["", *_fixtures(audit), *_asides(audit), f"Each sentence of a file's review is marked: {_KEY}."]
     return "\n".join(lines)
+
+
+def _fixtures(audit: Audit) -> Iterator[str]:
+    if audit.fixtures is None:
+        return
+    complete = audit.run.complete
+    rows = fixture_rows.shown(audit.fixtures)
+    yield f"**{_sentence(fixture_rows.headline(rows, is_complete=complete))}**"
+    yield ""
+    if rows:
+        yield "| verdict | fixture | scope | set-ups | users | set-up | teardown | where | |"
+        yield "| --- | --- | --- | ---: | ---: | ---: | ---: | --- | --- |"
+    for row in rows:
+        cells = [
+            fixture_rows.verdict_of(row, is_complete=complete),
+            f"`{_code(row.name)}`",
+            row.scope,
+            *fixture_rows.figures(row),
+            f"`{_code(f'{row.path}:{row.line}')}`",
+            _text("; ".join(fixture_rows.remarks(row))),
+        ]
+        yield f"| {' | '.join(cells)} |"
+    yield ""
 
 
 def _asides(audit: Audit) -> Iterator[str]:

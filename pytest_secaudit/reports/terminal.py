@@ -11,10 +11,12 @@ from pytest_secaudit.conclusion import plural
 from pytest_secaudit.lean import lean
 from pytest_secaudit.model import ADVISORY, DEFECT, INFO, Audit, Finding, Severity
 from pytest_secaudit.policy import NEW_CHECK, count_by_level
+from pytest_secaudit.reports import fixture_rows
 
 MAX_DEFECT_BLOCKS = 20
 MAX_ADVISORY_GROUPS = 5
 MAX_PLACES = 3
+MAX_FIXTURES = 20
 _INDENT = 10
 #: From this share of the tests on, what is known of them is said of all.
 _NEARLY_ALL = 0.9
@@ -51,6 +53,7 @@ def _parts(audit: Audit, verbosity: int, width: int) -> Iterator[Iterable[Line]]
         yield _groups([f for f in new if f.severity is INFO], verbosity, width, brief=brief)
     if verbosity >= 2:
         yield _suppressed([f for f in audit.findings if f.status != "new"], width)
+    yield _fixtures(audit, verbosity, width)
     yield _not_judged(audit, verbosity, width)
     yield _closing(audit, new, verbosity, width)
 
@@ -223,6 +226,35 @@ def _body(text: str, width: int) -> Iterator[Line]:
     indent = " " * _INDENT
     for line in textwrap.wrap(text, max(20, width - _INDENT), break_long_words=False, break_on_hyphens=False):
         yield Line(indent + line)
+
+
+# --- the table of fixtures
+
+
+def _fixtures(audit: Audit, verbosity: int, width: int) -> Iterator[Line]:
+    if audit.fixtures is None:
+        return
+    complete = audit.run.complete
+    rows = fixture_rows.shown(audit.fixtures)
+    yield from (Line(line.text, "bold") for line in _wrapped(fixture_rows.headline(rows, is_complete=complete), width))
+    seen = rows if verbosity >= 1 else rows[:MAX_FIXTURES]
+    if seen:
+        yield Line(f"{'':<{_INDENT}}{'set-ups':>7} {'users':>6} {'set-up':>7} {'teardown':>8}")
+    for row in seen:
+        verdict = fixture_rows.verdict_of(row, is_complete=complete)
+        setups, users, setup, teardown = fixture_rows.figures(row)
+        counted = f"{verdict:<{_INDENT}}{setups:>7} {users:>6} {setup:>7} {teardown:>8}"
+        colour = "red" if row.verdict == "leaks" else ""
+        who = f"{row.name} [{row.scope}]  {row.path}:{row.line}"
+        if len(counted) + 2 + len(who) <= width:
+            yield Line(f"{counted}  {who}", colour)
+        else:  # a path is never cut: it must stay clickable
+            yield Line(counted, colour)
+            yield Line(" " * _INDENT + who)
+        for remark in fixture_rows.remarks(row):
+            yield from _body(remark, width)
+    if len(rows) > len(seen):
+        yield Line(f"{plural(len(rows) - len(seen), 'more fixture')}: -v")
 
 
 # --- what else is to be said

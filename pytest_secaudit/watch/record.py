@@ -171,6 +171,40 @@ class SimulatedFailure:
 
 @lean
 @dataclass(frozen=True, slots=True)
+class FixtureRan:
+    """One fixture over all its set-ups in one process.
+
+    Attributes:
+        id: of its owner in findings.
+        path, line: where it is defined.
+        asks: the names of the fixtures that it asks for.
+        has_teardown: it is a generator.
+        setups, failures: how often it was set up, and how often that failed or skipped.
+        setup_s, teardown_s: its own seconds in all.
+        users: how many tests ran with it.
+        touches: the process-wide state that was changed while it stood.
+        values: what tells its values apart: one token if all were equal, an empty one for what nobody can tell.
+    """
+
+    id: str
+    name: str
+    scope: str
+    path: str
+    line: int
+    plugin: str | None
+    asks: tuple[str, ...]
+    has_teardown: bool
+    setups: int
+    failures: int
+    setup_s: float
+    teardown_s: float
+    users: int
+    touches: tuple[str, ...]
+    values: tuple[str, ...]
+
+
+@lean
+@dataclass(frozen=True, slots=True)
 class Watched:
     """One process's share.
 
@@ -184,6 +218,7 @@ class Watched:
         bodies: how many test bodies ran in each process.
         lines: which lines of interest ran.
         simulated: the failures that mocks of passed tests were told to raise.
+        fixtures_ran: what is known of each fixture, where the table of them was asked for.
     """
 
     claims: tuple[Claimed, ...] = ()
@@ -199,6 +234,7 @@ class Watched:
     bodies: Mapping[str, int] = field(default_factory=dict)
     lines: tuple[LinesRan, ...] = ()
     simulated: tuple[SimulatedFailure, ...] = ()
+    fixtures_ran: tuple[FixtureRan, ...] = ()
 
 
 def to_plain(watched: Watched) -> dict[str, Any]:
@@ -242,6 +278,7 @@ def from_plain(data: Mapping[str, Any]) -> Watched:
             "fixtures": tuple(data["fixtures"]),
             "contacts": tuple(Contacted(**_placed(item)) for item in data["contacts"]),
             "simulated": tuple(SimulatedFailure(**item) for item in data["simulated"]),
+            "fixtures_ran": tuple(map(fixture_ran, data["fixtures_ran"])),
             "noticed": tuple(Noticed(**_placed(item)) for item in data["noticed"]),
             "lines": tuple(
                 LinesRan(**{**item, **{name: tuple(item[name]) for name in ("functions", "lines", "swallowed")}})
@@ -249,6 +286,15 @@ def from_plain(data: Mapping[str, Any]) -> Watched:
             ),
         }
     )
+
+
+def fixture_ran(data: Mapping[str, Any]) -> FixtureRan:
+    """The record that `dataclasses.asdict` made plain.
+
+    Raises:
+        KeyError, TypeError: when the data are not of that form.
+    """
+    return FixtureRan(**{**data, **{name: tuple(data[name]) for name in ("asks", "touches", "values")}})
 
 
 def _placed(item: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from pytest_secaudit.model import Audit
-from pytest_secaudit.reports.html import evidence, excerpts, findings, heat, hidden, overview, sleep, timeline
+from pytest_secaudit.reports.html import evidence, excerpts, findings, fixtures, heat, hidden, overview, sleep, timeline
 from pytest_secaudit.reports.html.anchors import Anchored, anchored
 from pytest_secaudit.reports.html.style import CSS
 from pytest_secaudit.reports.html.tree import Element, document, element
@@ -31,6 +31,7 @@ def render(audit: Audit, source_of: Callable[[str], str]) -> str:
         sleep.section(audit, new),
         heat.section(audit, new),
         findings.section(audit, new, excerpts.reader(source_of)),
+        fixtures.section(audit),
         hidden.section(audit, aside, told[len(audit.findings) :]),
         evidence.not_judged(audit),
         evidence.contacts(audit, new),
@@ -58,6 +59,8 @@ def _contents(audit: Audit, new: Sequence[Anchored]) -> Element:
         ("hidden", "Hidden and cleared"),
         ("not-judged", "Not judged"),
     ]
+    if audit.fixtures is not None:
+        parts.insert(5, ("fixtures", "Fixtures"))
     parts += [("contacts", "Contacts")] if audit.contacts else []
     links = (element("li", element("a", name, href=f"#{anchor}")) for anchor, name in parts)
     return element("nav", element("ul", *links), aria_label="Parts of this report")

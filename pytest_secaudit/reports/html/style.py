@@ -151,6 +151,10 @@ ul.victims { list-style: none; padding: 0; }
 .heat td.advisory { background: var(--advisory-wash); }
 .heat td.info { background: var(--info-wash); }
 
+/* the fixtures */
+.fixtures td, .fixtures thead th:not(:first-child) { text-align: right; white-space: nowrap; width: 4.4rem; }
+.fixtures th small { overflow-wrap: anywhere; }
+
 /* findings */
 .index { list-style: none; padding: 0; columns: 17rem; column-gap: 2rem; font-size: 0.88rem; margin: 0 0 1rem; }
 .index a.level { text-decoration: none; color: var(--ink); }

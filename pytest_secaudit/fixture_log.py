@@ -1,0 +1,217 @@
+"""What each fixture costs and touches while the tests run: for the table of fixtures, and only where it was asked for.
+
+A fixture's time is its own: what the fixtures that it asks for take is theirs, also where it asks for them by
+``request.getfixturevalue``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import pytest
+
+from pytest_secaudit.careful import careful
+from pytest_secaudit.redact import clean
+from pytest_secaudit.stage import Casting
+from pytest_secaudit.watch import real
+from pytest_secaudit.watch.engine import Engine
+from pytest_secaudit.watch.ledger import Actor
+from pytest_secaudit.watch.record import FixtureRan
+
+#: Areas of what is a fixture's own, and in nobody's way who runs beside it.
+_OWN: Final = frozenset(
+    {
+        "async tasks", "children", "contextvars", "descriptors", "files", "files elsewhere", "fixture values", "modules",
+        "namespaces", "temporary paths", "threads",
+    }
+)  # fmt: skip
+#: So many set-ups of a fixture are looked at closely.
+_CLOSELY: Final = 3
+_MOST_PARTS: Final = 200
+#: Stands for the value of a fixture whose set-up raised.
+_FAILED: Final = object()
+
+
+@dataclass(slots=True)
+class _Entry:
+    """What is known of one fixture so far."""
+
+    actor: Actor
+    path: str
+    line: int
+    asks: tuple[str, ...]
+    has_teardown: bool
+    setups: int = 0
+    failures: int = 0
+    setup_s: float = 0.0
+    teardown_s: float = 0.0
+    users: set[str] = field(default_factory=set)
+    touches: dict[str, None] = field(default_factory=dict)
+    values: set[str] = field(default_factory=set)
+
+
+@dataclass(slots=True)
+class _Lap:
+    """What runs now: since when, and what others and the watch itself took of that."""
+
+    began: float
+    watched: float
+    others: float = 0.0
+
+
+class FixtureLog:
+    """A plugin of its own, inside the hooks of the watch: what they take is nobody's time.
+
+    Args:
+        casting: knows the fixtures by their definitions.
+        engine: knows who is on stage, and what they have changed.
+    """
+
+    def __init__(self, casting: Casting, engine: Engine) -> None:
+        self.troubles: list[tuple[str, str]] = []
+        self._casting = casting
+        self._engine = engine
+        self._entries: dict[tuple[str, str], _Entry] = {}
+        self._running: list[_Lap] = []
+        self._test = ""
+
+    @pytest.hookimpl(wrapper=True, trylast=True)
+    def pytest_fixture_setup(
+        self, fixturedef: pytest.FixtureDef[Any], request: pytest.FixtureRequest
+    ) -> Generator[None, object, object]:
+        __tracebackhide__ = True
+        fixturedef.addfinalizer(lambda: self._is_down(fixturedef))  # runs after the fixture's own
+        self._begins()
+        value: object = _FAILED
+        try:
+            value = yield
+        finally:
+            self._stands(fixturedef, request, value)
+        return value
+
+    @careful
+    def _begins(self) -> None:
+        self._running.append(_Lap(real.perf_counter(), self._engine.seconds))
+
+    def _took(self) -> float:
+        """How long it took itself, in seconds; who asked for it meanwhile goes on from here."""
+        lap = self._running.pop()
+        took = real.perf_counter() - lap.began
+        if self._running:
+            self._running[-1].others += took - (self._engine.seconds - lap.watched)
+        return max(took - lap.others - (self._engine.seconds - lap.watched), 0.0)
+
+    @careful
+    def _stands(self, definition: pytest.FixtureDef[Any], request: pytest.FixtureRequest, value: object) -> None:
+        seconds = self._took()
+        entry = self._entry(definition)
+        if entry is not None:
+            entry.setups += 1
+            entry.setup_s += seconds
+            entry.failures += value is _FAILED
+            if value is not _FAILED and len(entry.values) < 2:
+                entry.values.add(_token(value))
+            test = request.node.nodeid if isinstance(request.node, pytest.Item) else self._test
+            if test and value is not _FAILED:  # also what is asked for by `getfixturevalue`
+                entry.users.add(test)
+            if entry.setups <= _CLOSELY:
+                self._engine.look(closely=True)
+            owed = self._engine.ledger.owed(self._engine.ledger.acting)
+            entry.touches.update((clean(change.subject), None) for area, change in owed if area not in _OWN)
+        definition.addfinalizer(self._begins)  # runs before the fixture's own
+
+    @careful
+    def _is_down(self, definition: pytest.FixtureDef[Any]) -> None:
+        seconds = self._took()
+        entry = self._entry(definition)
+        if entry is not None:
+            entry.teardown_s += seconds
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, None, None]:
+        """A test stands on all fixtures that it asks for, directly or through others."""
+        __tracebackhide__ = True
+        self._used_by(item)
+        try:
+            return (yield)
+        finally:
+            self._test = ""
+
+    @careful
+    def _used_by(self, item: pytest.Item) -> None:
+        self._test = item.nodeid
+        for definition in _asked_for(item):
+            entry = self._entry(definition)
+            if entry is not None:
+                entry.users.add(item.nodeid)
+
+    def _entry(self, definition: pytest.FixtureDef[Any]) -> _Entry | None:
+        """None for the set-ups of xunit and unittest, which are no fixtures to their authors."""
+        actor = self._casting.known(definition)
+        if actor is None or actor.kind != "fixture":
+            return None
+        key = actor.id, definition.argname
+        entry = self._entries.get(key)
+        if entry is None:
+            path, line = self._casting.place_of(definition)
+            function = inspect.unwrap(definition.func)
+            has_teardown = inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function)
+            entry = self._entries[key] = _Entry(actor, path, line, tuple(definition.argnames), has_teardown)
+        return entry
+
+    def told(self) -> tuple[FixtureRan, ...]:
+        """Everything so far."""
+        return tuple(
+            FixtureRan(
+                id=clean(entry.actor.id),
+                name=clean(name),
+                scope=entry.actor.scope or "function",
+                path=clean(entry.path),
+                line=entry.line,
+                plugin=entry.actor.plugin,
+                asks=tuple(map(clean, entry.asks)),
+                has_teardown=entry.has_teardown,
+                setups=entry.setups,
+                failures=entry.failures,
+                setup_s=round(entry.setup_s, 6),
+                teardown_s=round(entry.teardown_s, 6),
+                users=len(entry.users),
+                touches=tuple(sorted(entry.touches)),
+                values=tuple(sorted(entry.values)),
+            )
+            for (_, name), entry in self._entries.items()
+        )
+
+
+def _asked_for(item: pytest.Item) -> Iterator[pytest.FixtureDef[Any]]:
+    """The definitions that are in effect for the test; those that they override where they ask for them."""
+    # pytest has no public way from an item to its fixture definitions. Without this private attribute only those that
+    # are set up for the test count as used by it: fewer users, nothing wrong beside.
+    info = getattr(item, "_fixtureinfo", None)
+    by_name: Mapping[str, Sequence[pytest.FixtureDef[Any]]] = getattr(info, "name2fixturedefs", {})
+    for name, definitions in by_name.items():
+        for definition in reversed(definitions):
+            yield definition
+            if name not in definition.argnames:
+                break
+
+
+def _token(value: object) -> str:
+    """What tells plain, unchangeable values apart; empty for all others."""
+    parts = [0]
+    if value is None or not _is_plain(value, parts):
+        return ""
+    return hashlib.blake2b(repr(value).encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
+
+
+def _is_plain(value: object, parts: list[int]) -> bool:
+    parts[0] += 1
+    if parts[0] > _MOST_PARTS:
+        return False
+    if type(value) is tuple:
+        return all(_is_plain(one, parts) for one in value)
+    return value is None or type(value) in (str, bytes, int, float, complex, bool)

@@ -1,0 +1,66 @@
+"""The table of fixtures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from pytest_secaudit.model import Audit, FixtureRow
+from pytest_secaudit.reports import fixture_rows
+from pytest_secaudit.reports.html.tree import Element, element
+from pytest_secaudit.reports.html.words import code, fold, place, prose, sentence, shortened
+
+_SHOWN = 40
+_MOST = 1_000
+_HEADS = ("Fixture", "Verdict", "Set-ups", "Users", "Set-up", "Teardown")
+
+
+def section(audit: Audit) -> Element | None:
+    """A row for each fixture, those that leave something first; None where nobody asked for it."""
+    if audit.fixtures is None:
+        return None
+    complete = audit.run.complete
+    rows = fixture_rows.shown(audit.fixtures)
+    told = sentence(fixture_rows.headline(rows, is_complete=complete))
+    return element(
+        "section",
+        element("h2", "Fixtures"),
+        element("p", told),
+        *_tables(rows, complete=complete),
+        id="fixtures",
+    )
+
+
+def _tables(rows: Sequence[FixtureRow], *, complete: bool) -> Iterator[Element]:
+    if rows:
+        yield _table(rows[:_SHOWN], complete=complete)
+    if rows[_SHOWN:]:
+        yield fold(f"{len(rows) - _SHOWN:,} more", _table(rows[_SHOWN:_MOST], complete=complete))
+    if rows[_MOST:]:
+        yield element("p", f"{len(rows) - _MOST:,} more: see the JSON report.", class_="quiet")
+
+
+def _table(rows: Sequence[FixtureRow], *, complete: bool) -> Element:
+    return element(
+        "table",
+        element("thead", element("tr", *(element("th", head, scope="col") for head in _HEADS))),
+        element("tbody", *(_row(row, complete=complete) for row in rows)),
+        class_="fixtures",
+    )
+
+
+def _row(row: FixtureRow, *, complete: bool) -> Element:
+    verdict = fixture_rows.verdict_of(row, is_complete=complete)
+    remarks = [element("small", *prose(sentence(remark))) for remark in fixture_rows.remarks(row)]
+    return element(
+        "tr",
+        element(
+            "th",
+            element("code", shortened(row.name, 200)),
+            f" {row.scope} ",
+            element("small", code(place(row.path, row.line))),
+            *remarks,
+            scope="row",
+        ),
+        element("td", element("span", verdict, class_="level defect") if row.verdict == "leaks" else verdict),
+        *(element("td", figure, class_="number") for figure in fixture_rows.figures(row)),
+    )

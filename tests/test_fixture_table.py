@@ -1,0 +1,327 @@
+"""The table of fixtures: what each costs, what it left, who changes its value."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from importlib.resources import files
+
+import jsonschema
+import pytest
+
+from pytest_secaudit.facts import DefinedFixture, Facts, FileFacts
+from pytest_secaudit.fixture_table import table, united
+from pytest_secaudit.model import DEFECT, Finding, FixtureRow, Owner
+from pytest_secaudit.reports import fixture_rows
+from pytest_secaudit.watch.record import FixtureRan
+
+CONFTEST = "conftest.py"
+RAN = FixtureRan(
+    id="conftest.py::db", name="db", scope="module", path=CONFTEST, line=4, plugin=None, asks=(), has_teardown=False,
+    setups=4, failures=0, setup_s=0.8, teardown_s=0.1, users=9, touches=(), values=("",),
+)  # fmt: skip
+OWNER = Owner("fixture", RAN.id, CONFTEST, 4, "module")
+
+
+def found(subject: str, owner: Owner = OWNER, code: str = "PSA101") -> Finding:
+    return Finding(
+        code=code, name="x", severity=DEFECT, message="m", path=CONFTEST, line=5, column=1, end_line=5, owner=owner,
+        owners=(owner,), fingerprint=subject, evidence="confirmed", subject=subject, detail={"area": "environ"},
+    )  # fmt: skip
+
+
+def facts(*ran: FixtureRan, defined: tuple[DefinedFixture, ...] = ()) -> Facts:
+    return Facts(files={CONFTEST: FileFacts(is_read=True, fixtures=defined)}, ran=ran)
+
+
+def only(ran: FixtureRan, *findings: Finding, others: tuple[FixtureRan, ...] = ()) -> FixtureRow:
+    rows = table(facts(ran, *others), findings, is_complete=True)
+    (row,) = (row for row in rows if row.name == ran.name)
+    return row
+
+
+def test_figures_of_all_processes_are_one_row() -> None:
+    other = replace(RAN, setups=2, setup_s=0.4, users=3, touches=("os.environ['A']",))
+    row = only(RAN, others=(other,))
+    assert (row.setups, row.users, row.setup_s, row.teardown_s) == (6, 12, 1.2, 0.2)
+    assert row.touches == ("os.environ['A']",)
+    assert len(united((RAN, other, replace(RAN, name="alias")))) == 2
+
+
+def test_what_it_left_and_who_changes_its_value() -> None:
+    test = Owner("test", "test_a.py::test_b", "test_a.py", 3, "function")
+    row = only(RAN, found("os.environ['B']"), found("os.environ['C']", test), found("fixture:db['x']", test, "PSA106"))
+    assert (row.verdict, row.left, row.value_changed_by) == ("leaks", ("os.environ['B']",), (test.id,))
+    assert row.hint == "a narrower scope, or a copy for each test"
+    assert only(replace(RAN, scope="function"), found("fixture:db", test, "PSA106")).value_changed_by == ()
+
+
+def test_a_suspicion_is_nothing_that_was_left() -> None:
+    assert only(RAN, replace(found("os.environ['B']"), evidence="suspected")).verdict == "clean"
+
+
+def test_a_set_up_that_always_fails_is_not_judged() -> None:
+    assert only(replace(RAN, failures=4)).verdict == "not judged: its set-up never came to its end"
+    assert only(replace(RAN, failures=3)).verdict == "clean"
+
+
+def test_what_never_ran() -> None:
+    rows = table(facts(defined=(DefinedFixture("db", 5, "module"),)), (), is_complete=True)
+    assert [(row.verdict, row.hint) for row in rows] == [("not run", "no test of a complete run asks for it")]
+    (row,) = table(facts(defined=(DefinedFixture("db", 5, "module"),)), (), is_complete=False)
+    assert (row.verdict, row.hint) == ("not run", "")
+    (row,) = table(facts(defined=(DefinedFixture("db", 5, "module"),)), (), is_complete=True, unwatched="not watched")
+    assert (row.verdict, row.hint) == ("not judged: not watched", "")
+
+
+def test_a_definition_is_met_by_the_line_below_its_decorators() -> None:
+    defined = (DefinedFixture("db", 2, "class"), DefinedFixture("db", 6, "module"))
+    rows = table(facts(RAN, defined=defined), (), is_complete=True)
+    assert [(row.line, row.verdict) for row in rows] == [(2, "not run"), (6, "clean")]
+
+
+DEAR = replace(RAN, scope="function", values=("a1",))
+
+
+@pytest.mark.parametrize(
+    ("ran", "others", "says_it"),
+    [
+        (DEAR, (), True),
+        (replace(DEAR, asks=("dsn",)), (replace(RAN, name="dsn", scope="session"),), True),
+        (replace(DEAR, asks=("dsn",)), (replace(RAN, name="dsn", scope="function"),), False),
+        (replace(DEAR, asks=("request",)), (), False),
+        (replace(DEAR, setups=2), (), False),
+        (replace(DEAR, setup_s=0.1), (), False),
+        (replace(DEAR, values=("a1", "b2")), (), False),
+        (replace(DEAR, values=("",)), (), False),
+        (replace(DEAR, has_teardown=True), (), False),
+        (replace(DEAR, touches=("os.environ['A']",)), (), False),
+        (replace(DEAR, plugin="pytest_x"), (), False),
+        (replace(DEAR, scope="session"), (), False),
+    ],
+)
+def test_what_could_be_wider(ran: FixtureRan, others: tuple[FixtureRan, ...], says_it: bool) -> None:
+    hint = only(ran, others=others).hint
+    assert hint == (
+        "it makes the same value each time, 0.8 s in all: with a wider scope it would be made once" if says_it else ""
+    )
+
+
+def test_the_order_of_rows_and_their_words() -> None:
+    rows = [
+        FixtureRow("gone", "function", "c.py", 9),
+        FixtureRow("cheap", "function", "c.py", 1, setups=1, verdict="clean"),
+        FixtureRow("dear", "function", "c.py", 2, setups=1, setup_s=0.2, verdict="clean"),
+        FixtureRow("bad", "function", "c.py", 3, setups=1, verdict="leaks", left=tuple("abcde")),
+        FixtureRow("tmp_path", "function", "<site-packages>/_pytest/tmpdir.py", 3, "_pytest", 9, verdict="clean"),
+    ]
+    shown = fixture_rows.shown(rows)
+    assert [row.name for row in shown] == ["bad", "dear", "cheap", "gone"]
+    assert fixture_rows.headline(shown, is_complete=True) == "fixtures: 3 ran, 1 leaks, 1 unused"
+    assert fixture_rows.headline(shown, is_complete=False) == "fixtures: 3 ran, 1 leaks, 1 not seen in this run"
+    assert list(fixture_rows.remarks(shown[0])) == ["left a, b, c and 2 more"]
+    assert [fixture_rows.seconds(value) for value in (0, 0.012, 0.4)] == ["-", "12 ms", "0.40 s"]
+
+
+SUITE = """
+import os
+import time
+from unittest import mock
+
+import pytest
+
+import shop
+
+
+@pytest.fixture(scope="session")
+def broker():
+    os.environ["BROKER"] = "on"
+    yield {"sent": []}
+
+
+@pytest.fixture(scope="module")
+def patched():
+    with mock.patch("shop.pay", return_value=3):
+        yield
+
+
+@pytest.fixture
+def price():
+    time.sleep(0.07)
+    return (1, "EUR")
+
+
+@pytest.fixture
+def cart(price, broker, tmp_path):
+    return [price]
+
+
+@pytest.fixture
+def lazy(request):
+    return request.getfixturevalue("price")
+
+
+@pytest.fixture
+def broken():
+    raise RuntimeError
+
+
+@pytest.fixture
+def unused():
+    pass
+"""
+TESTS = """
+import pytest
+import shop
+
+def test_one(cart, broker):
+    broker["sent"].append(1)
+    assert cart
+
+def test_two(cart):
+    assert cart
+
+def test_three(lazy, patched):
+    assert lazy
+
+def test_broken(broken):
+    assert 0
+
+@pytest.fixture
+def price(price):
+    return price
+
+def test_overrides(price):
+    assert price
+
+class TestXunit:
+    def setup_method(self):
+        pass
+
+    def test_method(self):
+        assert shop
+"""
+
+
+@pytest.fixture
+def suite(pytester: pytest.Pytester) -> pytest.Pytester:
+    pytester.makeini("[pytest]\naddopts = -p no:cacheprovider\n")
+    pytester.makeconftest(SUITE)
+    pytester.makepyfile(shop="def pay():\n    return 1\n", test_it=TESTS)
+    return pytester
+
+
+def rows_of(pytester: pytest.Pytester, *options: str) -> dict[str, dict]:
+    done = pytester.runpytest_subprocess("--secaudit", "--secaudit-report=json:a.json", *options)
+    assert "INTERNALERROR" not in done.stdout.str()
+    data = json.loads((pytester.path / "a.json").read_text("utf-8"))
+    jsonschema.validate(data, json.loads((files("pytest_secaudit.reports") / "report.schema.json").read_text("utf-8")))
+    return {f"{row['path']}::{row['name']}": row for row in data["fixtures"] if row["plugin"] is None}
+
+
+@pytest.mark.parametrize("options", [[], ["-n2"]], ids=["one", "two"])
+def test_the_table_of_a_run(suite: pytest.Pytester, options: list[str]) -> None:
+    rows = rows_of(suite, "--secaudit-fixtures", *options)
+    users = {name.rpartition("::")[2]: row["users"] for name, row in rows.items() if row["path"] == CONFTEST}
+    assert users == {"broker": 2, "patched": 1, "price": 4, "cart": 2, "lazy": 1, "broken": 0, "unused": 0}
+    assert rows["test_it.py::price"]["users"] == 4
+    broker = rows["conftest.py::broker"]
+    assert (broker["verdict"], broker["left"], broker["scope"]) == ("leaks", ["os.environ['BROKER']"], "session")
+    assert broker["value_changed_by"] == ["test_it.py::test_one"]
+    assert rows["conftest.py::patched"]["touches"] == ["shop.pay"]
+    assert rows["conftest.py::patched"]["verdict"] == "clean"
+    assert rows["conftest.py::price"]["setup_s"] >= 0.28
+    assert rows["conftest.py::price"]["hint"].startswith("it makes the same value each time")
+    assert (
+        rows["conftest.py::lazy"]["setup_s"] + rows["test_it.py::price"]["setup_s"] < 0.07
+    )  # what they ask for is not theirs
+    assert rows["conftest.py::broken"]["verdict"].startswith("not judged: ")
+    assert rows["conftest.py::unused"]["verdict"] == "not run"
+    assert not any("setup" in name for name in rows)
+
+
+def test_the_table_in_the_terminal_and_in_reviews(suite: pytest.Pytester) -> None:
+    done = suite.runpytest_subprocess(
+        "--secaudit", "--secaudit-fixtures", "--secaudit-report=markdown:a.md", "--secaudit-report=html:a.html"
+    )
+    done.stdout.fnmatch_lines(
+        [
+            "fixtures: 7 ran, 1 leaks, 1 unused",
+            "*set-ups  users  set-up teardown",
+            "leaks           1      2 *  broker [[]session[]]  conftest.py:10",
+            "          left os.environ['BROKER']",
+            "          its value is changed by test_it.py::test_one",
+            "*not safe to run in parallel threads: while it stands it changes",
+            "*hint: a narrower scope, or a copy for each test",
+            "*price [[]function[]]  conftest.py:*",
+            "          hint: it makes the same value each time, *",
+            "unused          0      0       -        -  unused [[]function[]]  conftest.py:*",
+        ]
+    )
+    review = (suite.path / "a.md").read_text("utf-8")
+    assert "**Fixtures: 7 ran, 1 leaks, 1 unused.**" in review
+    assert "| leaks | `broker` | session | 1 | 2 |" in review
+    page = (suite.path / "a.html").read_text("utf-8")
+    assert '<section id="fixtures">' in page
+    assert page.count("<code>broker</code>") >= 1
+
+
+def test_a_part_of_the_run_calls_nothing_unused(suite: pytest.Pytester) -> None:
+    done = suite.runpytest_subprocess("--secaudit", "--secaudit-fixtures", "-k", "two")
+    done.stdout.fnmatch_lines(["fixtures: 4 ran, 1 leaks, 4 not seen in this run"])
+
+
+def test_where_nothing_is_run_nothing_is_judged(suite: pytest.Pytester) -> None:
+    rows = rows_of(suite, "--secaudit-fixtures", "--collect-only")
+    assert {row["verdict"] for row in rows.values()} == {"not judged: nothing was run"}
+    rows = rows_of(suite, "--secaudit-fixtures", "--secaudit-depth=static")
+    assert {row["verdict"] for row in rows.values()} == {"not judged: not watched"}
+
+
+def test_only_where_it_is_asked_for(suite: pytest.Pytester) -> None:
+    assert rows_of(suite) == {}
+    suite.makeini("[pytest]\naddopts = -p no:cacheprovider\nsecaudit_fixtures = true\n")
+    assert len(rows_of(suite)) == 8
+    done = suite.runpytest_subprocess("--secaudit-fixtures")
+    assert done.ret == pytest.ExitCode.USAGE_ERROR
+    done.stderr.fnmatch_lines(["*--secaudit-fixtures has no effect without --secaudit*"])
+
+
+def test_shards_have_one_table(suite: pytest.Pytester) -> None:
+    import subprocess
+    import sys
+
+    whole = rows_of(suite, "--secaudit-fixtures")
+    for name, keyword in (("x", "one or lazy or broken"), ("y", "not (one or lazy or broken)")):
+        rows_of(suite, "--secaudit-fixtures", "-k", keyword, f"--secaudit-report=json:{name}.json")
+    command = [sys.executable, "-m", "pytest_secaudit", "merge", "x.json", "y.json", "--report=json:m.json"]
+    subprocess.run(command, cwd=suite.path, check=True, capture_output=True)
+    merged = json.loads((suite.path / "m.json").read_text("utf-8"))["fixtures"]
+    users = {f"{row['path']}::{row['name']}": (row["users"], row["verdict"]) for row in merged if not row["plugin"]}
+    assert users == {name: (row["users"], row["verdict"]) for name, row in whole.items()}
+
+
+def test_async_and_parametrized_fixtures(pytester: pytest.Pytester) -> None:
+    pytest.importorskip("anyio")
+    pytester.makeini("[pytest]\naddopts = -p no:cacheprovider -p anyio\n")
+    pytester.makepyfile("""
+        import anyio, os, pytest
+
+        @pytest.fixture
+        def anyio_backend():
+            return "asyncio"
+
+        @pytest.fixture(params=[1, 2])
+        async def number(request, anyio_backend):
+            await anyio.sleep(0.05)
+            yield request.param
+            os.environ["LEFT"] = "1"
+
+        @pytest.mark.anyio
+        async def test_it(number):
+            assert number
+    """)
+    (name,) = [name for name in rows_of(pytester, "--secaudit-fixtures") if name.endswith("number")]
+    row = rows_of(pytester, "--secaudit-fixtures")[name]
+    assert (row["setups"], row["users"], row["left"]) == (2, 2, ["os.environ['LEFT']"])
+    assert row["setup_s"] >= 0.1
