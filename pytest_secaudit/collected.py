@@ -6,10 +6,12 @@ import inspect
 import os
 import sys
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from types import FunctionType, MethodType, ModuleType
+from typing import Any
 
 import pytest
 
@@ -218,7 +220,7 @@ class Collector:
         return self._module_files[name]
 
     def _fixture_modules(self, item: pytest.Function) -> Iterator[str]:
-        for definition in _fixture_definitions(item):
+        for definition in chain.from_iterable(definitions_of(item).values()):
             key = id(definition)  # definitions live as long as the session
             if key not in self._fixture_files:
                 self._fixture_files[key] = self._code_file(definition.func)
@@ -243,13 +245,13 @@ class Collector:
         return True
 
 
-def _fixture_definitions(item: pytest.Function) -> Iterator[pytest.FixtureDef[object]]:
+def definitions_of(item: pytest.Item) -> Mapping[str, Sequence[pytest.FixtureDef[Any]]]:
+    """The fixtures that a test stands on: name -> those of that name, the one in effect last."""
     # pytest has no public way from an item to its fixture definitions before they are set up.
     # Without this private attribute, fixtures outside conftest files are not read: less, not wrong.
     info = getattr(item, "_fixtureinfo", None)
-    by_name: Mapping[str, Iterable[pytest.FixtureDef[object]]] = getattr(info, "name2fixturedefs", {})
-    for definitions in by_name.values():
-        yield from definitions
+    found: Mapping[str, Sequence[pytest.FixtureDef[Any]]] = getattr(info, "name2fixturedefs", {})
+    return found
 
 
 def _conftest_modules(manager: pytest.PytestPluginManager) -> Iterator[tuple[str, ModuleType]]:

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import hashlib
 import inspect
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 import pytest
 
 from pytest_secaudit.careful import careful
+from pytest_secaudit.collected import definitions_of
 from pytest_secaudit.redact import clean
 from pytest_secaudit.stage import Casting
 from pytest_secaudit.watch import real
@@ -158,7 +159,7 @@ class FixtureLog:
         entry = self._entries.get(key)
         if entry is None:
             path, line = self._casting.place_of(definition)
-            function = inspect.unwrap(definition.func)
+            function = self._casting.function_of(definition)
             has_teardown = inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function)
             entry = self._entries[key] = _Entry(actor, path, line, tuple(definition.argnames), has_teardown)
         return entry
@@ -189,11 +190,7 @@ class FixtureLog:
 
 def _asked_for(item: pytest.Item) -> Iterator[pytest.FixtureDef[Any]]:
     """The definitions that are in effect for the test; those that they override where they ask for them."""
-    # pytest has no public way from an item to its fixture definitions. Without this private attribute only those that
-    # are set up for the test count as used by it: fewer users, nothing wrong beside.
-    info = getattr(item, "_fixtureinfo", None)
-    by_name: Mapping[str, Sequence[pytest.FixtureDef[Any]]] = getattr(info, "name2fixturedefs", {})
-    for name, definitions in by_name.items():
+    for name, definitions in definitions_of(item).items():
         for definition in reversed(definitions):
             yield definition
             if name not in definition.argnames:

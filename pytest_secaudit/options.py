@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 
 from pytest_secaudit.checks.headings import HEADINGS
+from pytest_secaudit.collected import relative_to_root
 from pytest_secaudit.settings import (
     DEFAULT_BASELINE,
     BadSetting,
+    FixtureWanted,
     ReportTarget,
     Settings,
     parse_budget,
@@ -49,7 +51,10 @@ def _settings(config: pytest.Config) -> Settings:
         level_name, level = "secaudit_fail_on", _text(config, "secaudit_fail_on") or "none"
     depth_name, depth = "--secaudit-depth", option.secaudit_depth
     if depth is None:
-        depth_name, depth = "secaudit_depth", _text(config, "secaudit_depth") or "deep"
+        depth_name, depth = (
+            "secaudit_depth",
+            _text(config, "secaudit_depth") or ("exact" if option.secaudit_check_fixture else "deep"),
+        )
     return Settings(
         depth=parse_depth(depth_name, depth),
         watch_skip=parse_watch_skip("secaudit_watch_skip", _lines(config, "secaudit_watch_skip"), WATCHERS),
@@ -74,8 +79,38 @@ def _settings(config: pytest.Config) -> Settings:
         fail_on_new_checks=_flag(config, "secaudit_fail_on_new_checks"),
         report_root=parse_report_root("secaudit_report_root", _text(config, "secaudit_report_root")),
         junit=_flag(config, "secaudit_junit"),
-        fixtures=option.secaudit_fixtures or _flag(config, "secaudit_fixtures"),
+        check_fixtures=_check_fixtures(config),
+        fixtures=bool(option.secaudit_check_fixture) or option.secaudit_fixtures or _flag(config, "secaudit_fixtures"),
     )
+
+
+def _check_fixtures(config: pytest.Config) -> tuple[FixtureWanted, ...]:
+    given: list[str] = config.option.secaudit_check_fixture or []
+    wanted = tuple(_fixture_wanted(config, text) for text in given)
+    if wanted:
+        name, value = "--secaudit-check-fixture", given[0]
+        if config.option.collectonly:
+            raise BadSetting(name, value, "it sets fixtures up, and --collect-only runs nothing")
+        if "static" in (config.option.secaudit_depth, _text(config, "secaudit_depth")):
+            raise BadSetting(name, value, "nothing is watched at the depth static")
+        if getattr(config.option, "dist", "no") != "no":
+            raise BadSetting(name, value, "it runs in one process: add -n0")
+    return wanted
+
+
+def _fixture_wanted(config: pytest.Config, text: str) -> FixtureWanted:
+    """``NAME``, ``NAME@path/to/conftest.py`` (relative to where pytest was called) or ``ALL``."""
+    name, at, path = text.partition("@")
+    if not name or (at and not path):
+        raise BadSetting("--secaudit-check-fixture", text, "accepted: NAME, NAME@PATH or ALL")
+    if path:
+        full = config.invocation_params.dir / path
+        path = (
+            relative_to_root(str(full.absolute()), config.rootpath, config.rootpath.resolve())
+            if full.exists()
+            else path
+        )
+    return FixtureWanted(text, None if name == "ALL" else name, path or None)
 
 
 def _either(config: pytest.Config, name: str) -> tuple[str, list[str]]:

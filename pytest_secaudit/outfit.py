@@ -111,7 +111,7 @@ def begin(config: pytest.Config) -> Outfit | None:
 
 
 def _begin(config: pytest.Config) -> Outfit | None:
-    depth = _setting(config, "secaudit_depth") or "deep"
+    depth = _setting(config, "secaudit_depth") or ("exact" if _option(config, "secaudit_check_fixture") else "deep")
     if depth == "static" or _option(config, "collectonly"):
         return None
     collector = Collector(config)

@@ -22,6 +22,7 @@ _NEED_THE_AUDIT = {
     "secaudit_depth": "--secaudit-depth",
     "secaudit_write_baseline": "--secaudit-write-baseline",
     "secaudit_fixtures": "--secaudit-fixtures",
+    "secaudit_check_fixture": "--secaudit-check-fixture",
 }
 
 
@@ -40,6 +41,11 @@ _LISTS = (
         "report",
         "FORMAT[:PATH]",
         "write a report: json, sarif, html, gitlab, github, markdown; the last two may be printed",
+    ),
+    (
+        "check-fixture",
+        "NAME[@PATH]",
+        "run nothing of the suite: set this fixture up and tear it down twice, exit 1 if it leaves something; or ALL",
     ),
 )
 _FLAGS = (

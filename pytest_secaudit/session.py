@@ -43,6 +43,7 @@ from pytest_secaudit.worker import WorkerAudit, worker_id
 if TYPE_CHECKING:
     from pytest_secaudit.baseline import Baseline
     from pytest_secaudit.facts import Facts
+    from pytest_secaudit.fixture_check import FixtureCheck
 
 # Tests freeze and fake the clock; ours must go on.
 _clock = time.perf_counter
@@ -77,6 +78,13 @@ def install(config: pytest.Config) -> None:
     part = WorkerAudit(config, static, outfit) if worker else MainAudit(config, settings, static, outfit, known)
     if FAILED in config.stash:
         part.troubles.append(("the watch", config.stash[FAILED]))
+    if isinstance(part, MainAudit) and settings.check_fixtures and outfit is not None:
+        from pytest_secaudit.fixture_check import FixtureCheck
+
+        part.check = FixtureCheck(
+            config, settings.check_fixtures, static, outfit.hooks.casting, outfit.hooks.namespaces
+        )
+        config.pluginmanager.register(part.check, "secaudit-fixture-check")
     config.pluginmanager.register(part, "secaudit-session")
     config.add_cleanup(cache.save)
 
@@ -156,6 +164,7 @@ class MainAudit:
     ) -> None:
         self.config = config
         self.known = known
+        self.check: FixtureCheck | None = None
         self.settings = settings
         self.static = static
         self.outfit = outfit
@@ -266,6 +275,9 @@ class MainAudit:
         status = int(session.exitstatus)
         seen = self._seen(status)
         result = self._adopted(self._with_observations(audit(seen, self.settings, __version__), seen))
+        if self.check is not None:
+            result = self.check.judged(result)
+            self.troubles.extend(self.check.troubles)
         say_in_the_final_line(result, self.config)
         if result.gate.failed and status == 0:
             session.exitstatus = status = 1

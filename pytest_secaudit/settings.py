@@ -80,6 +80,20 @@ class ReportTarget:
 
 @lean
 @dataclass(frozen=True, slots=True)
+class FixtureWanted:
+    """A fixture to check: its name, None for all; and the file that defines it, None for any."""
+
+    text: str
+    name: str | None
+    path: str | None = None
+
+    def is_at(self, path: str) -> bool:
+        """Whether a definition in this file is meant."""
+        return self.path is None or path == self.path or path.endswith(f"/{self.path}")
+
+
+@lean
+@dataclass(frozen=True, slots=True)
 class Settings:
     """All settings of one audited run."""
 
@@ -101,6 +115,7 @@ class Settings:
     report_root: str = ""
     junit: bool = False
     fixtures: bool = False
+    check_fixtures: tuple[FixtureWanted, ...] = ()
 
     @property
     def on(self) -> frozenset[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -41,7 +42,8 @@ class Casting:
 
     def __init__(self, collector: Collector) -> None:
         self._collector = collector
-        self._fixtures: dict[int, tuple[object, Actor]] = {}
+        #: By the id of the definition: it is kept, for its id must not be used again, and so is its own function.
+        self._fixtures: dict[int, tuple[object, Actor, Callable[..., object]]] = {}
         self._classes: dict[int, tuple[type, str, int]] = {}
         self._serials = count(1)
         self._parent: pytest.Item | pytest.Collector | None = None
@@ -71,8 +73,9 @@ class Casting:
         """One set-up of a fixture."""
         node: pytest.Item | pytest.Collector = request.node
         known = self._fixtures.get(id(definition))
-        if known is None:  # the definition is kept: its id must not be used again
-            known = self._fixtures[id(definition)] = (definition, self._look_at(definition, request))
+        if known is None:
+            actor, function = self._look_at(definition, request), inspect.unwrap(definition.func)
+            known = self._fixtures[id(definition)] = (definition, actor, function)
         return Cast(known[1]._replace(group=node.nodeid, serial=next(self._serials)), node)
 
     def known(self, definition: pytest.FixtureDef[object]) -> Actor | None:
@@ -82,12 +85,22 @@ class Casting:
 
     def place_of(self, definition: pytest.FixtureDef[object]) -> tuple[str, int]:
         """Where the fixture is defined, also that of a plugin."""
-        return self._place(inspect.unwrap(definition.func))
+        return self._place(self.function_of(definition))
+
+    def function_of(self, definition: pytest.FixtureDef[object]) -> Callable[..., object]:
+        """The user's own: anyio and pytest-asyncio put another in its place while it is set up."""
+        known = self._fixtures.get(id(definition))
+        return known[2] if known is not None else inspect.unwrap(definition.func)
+
+    def id_of(self, definition: pytest.FixtureDef[object]) -> str:
+        """Of its owner in findings."""
+        function = self.function_of(definition)
+        return f"{self._place(function)[0]}::{_qualname(function) or definition.argname}"
 
     @property
     def fixtures_seen(self) -> tuple[str, ...]:
         """The ids of the fixtures that were set up so far."""
-        return tuple(sorted({actor.id for _, actor in self._fixtures.values()}))
+        return tuple(sorted({actor.id for _, actor, _ in self._fixtures.values()}))
 
     def imported(self, path: str, group: str = "") -> Actor:
         """The import of a module."""
@@ -103,7 +116,7 @@ class Casting:
                 return self._xunit(names, scope, request)
         function = inspect.unwrap(definition.func)
         path, line = self._place(function)
-        identity = f"{path}::{_qualname(function) or definition.argname}"
+        identity = self.id_of(definition)
         if not path.startswith("<"):
             return Actor("fixture", identity, scope=scope, path=path, line=line)
         asked_path, asked_line = self._asked_for(request)

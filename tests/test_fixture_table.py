@@ -299,29 +299,3 @@ def test_shards_have_one_table(suite: pytest.Pytester) -> None:
     merged = json.loads((suite.path / "m.json").read_text("utf-8"))["fixtures"]
     users = {f"{row['path']}::{row['name']}": (row["users"], row["verdict"]) for row in merged if not row["plugin"]}
     assert users == {name: (row["users"], row["verdict"]) for name, row in whole.items()}
-
-
-def test_async_and_parametrized_fixtures(pytester: pytest.Pytester) -> None:
-    pytest.importorskip("anyio")
-    pytester.makeini("[pytest]\naddopts = -p no:cacheprovider -p anyio\n")
-    pytester.makepyfile("""
-        import anyio, os, pytest
-
-        @pytest.fixture
-        def anyio_backend():
-            return "asyncio"
-
-        @pytest.fixture(params=[1, 2])
-        async def number(request, anyio_backend):
-            await anyio.sleep(0.05)
-            yield request.param
-            os.environ["LEFT"] = "1"
-
-        @pytest.mark.anyio
-        async def test_it(number):
-            assert number
-    """)
-    (name,) = [name for name in rows_of(pytester, "--secaudit-fixtures") if name.endswith("number")]
-    row = rows_of(pytester, "--secaudit-fixtures")[name]
-    assert (row["setups"], row["users"], row["left"]) == (2, 2, ["os.environ['LEFT']"])
-    assert row["setup_s"] >= 0.1

@@ -368,3 +368,64 @@ def test_testtools_and_fixtures(pytester: pytest.Pytester, monkeypatch: pytest.M
         ("os.environ['LEFT_S']", "test_it.py::TestIt::setUp"),
         ("os.environ['LEFT_T']", "test_it.py::TestIt::test_a"),
     ]
+
+
+ASYNC_FIXTURES = """
+    import os
+    import pytest
+    {imports}
+
+    {marker}
+    async def number(request{more}):
+        os.environ["LEFT"] = "1"
+        yield request.param
+
+    {test}
+    async def test_it(number):
+        assert number
+"""
+RUNNERS = {
+    "anyio": {
+        "imports": "anyio_backend = pytest.fixture(lambda: 'asyncio')", "more": ", anyio_backend",
+        "marker": "@pytest.fixture(params=[1, 2])", "test": "@pytest.mark.anyio",
+    },
+    "pytest_asyncio": {
+        "imports": "import pytest_asyncio", "more": "",
+        "marker": "@pytest_asyncio.fixture(params=[1, 2])", "test": "@pytest.mark.asyncio",
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("runner", RUNNERS)
+def test_asynchronous_fixtures_in_the_table(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, runner: str
+) -> None:
+    pytest.importorskip(runner)
+    module(pytester, ASYNC_FIXTURES.format(**RUNNERS[runner]))
+    data, _ = audit(pytester, monkeypatch, "-p", runner.removeprefix("pytest_"), "--secaudit-fixtures")
+    (row,) = [one for one in data["fixtures"] if one["name"] == "number"]
+    assert (row["path"], row["line"], row["setups"], row["users"]) == ("test_it.py", 6, 2, 2)
+    assert (row["left"], row["verdict"]) == (["os.environ['LEFT']"], "leaks")
+
+
+@pytest.mark.parametrize(
+    ("runner", "options"),
+    [
+        ("anyio", ["-p", "anyio"]),
+        ("anyio", ["-p", "anyio", "-p", "asyncio"]),
+        ("pytest_asyncio", ["-p", "asyncio"]),
+        ("pytest_asyncio", ["-p", "asyncio", "-p", "anyio"]),
+        ("anyio", ["-p", "asyncio", "-o", "asyncio_mode=auto"]),
+    ],
+    ids=lambda value: value if isinstance(value, str) else " ".join(value),
+)
+def test_asynchronous_fixtures_are_checked_through_their_runner(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, runner: str, options: list[str]
+) -> None:
+    pytest.importorskip("anyio")
+    pytest.importorskip("pytest_asyncio")
+    module(pytester, ASYNC_FIXTURES.format(**RUNNERS[runner]))
+    data, _ = audit(pytester, monkeypatch, *options, "--secaudit-check-fixture=number")
+    (row,) = data["fixtures"]
+    assert (row["setups"], row["left"], row["verdict"]) == (4, ["os.environ['LEFT']"], "leaks")
+    assert row["hint"] == "checked: works twice"

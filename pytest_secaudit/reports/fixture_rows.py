@@ -52,7 +52,7 @@ def remarks(row: FixtureRow) -> Iterator[str]:
     if row.touches:
         yield f"not safe to run in parallel threads: while it stands it changes {_named(row.touches)}"
     if row.hint and row.setups:
-        yield f"hint: {row.hint}"
+        yield row.hint if row.hint.startswith("checked: ") else f"hint: {row.hint}"
 
 
 def _named(names: Sequence[str]) -> str:

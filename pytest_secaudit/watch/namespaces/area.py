@@ -57,6 +57,8 @@ class Namespaces:
         self._with_news: dict[Root, None] = {}
         #: The names of modules in which the last run found something, and those of this run.
         self.suspects: Collection[str] = ()
+        #: Fixtures of the session are set up once more: what they leave harms those.
+        self.sessions_recur = False
         self.found_in: set[str] = set()
 
     # --- looking
@@ -158,6 +160,8 @@ class Namespaces:
         return self._news.level_of(change)
 
     def is_harm_of(self, owner: Actor, change: Change) -> bool:
+        if self.sessions_recur and owner.scope == "session":
+            owner = owner._replace(scope="package")
         return self._news.is_harm_of(owner, change)
 
     def can_reach(self, owner: Actor, change: Change) -> bool:
