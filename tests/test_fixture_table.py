@@ -248,7 +248,7 @@ def test_the_table_in_the_terminal_and_in_reviews(suite: pytest.Pytester) -> Non
         [
             "fixtures: 7 ran, 1 leaks, 1 unused",
             "*set-ups  users  set-up teardown",
-            "leaks           1      2 *  broker [[]session[]]  conftest.py:10",
+            "leaks           1      2 *  broker [[]session[]]  conftest.py:11",
             "          left os.environ['BROKER']",
             "          its value is changed by test_it.py::test_one",
             "*not safe to run in parallel threads: while it stands it changes",
