@@ -17,10 +17,9 @@ import pytest
 from pytest_secaudit.careful import careful
 from pytest_secaudit.collected import definitions_of
 from pytest_secaudit.redact import clean
-from pytest_secaudit.stage import Casting
+from pytest_secaudit.stage import Casting, is_xunit, plugin_of
 from pytest_secaudit.watch import real
 from pytest_secaudit.watch.engine import Engine
-from pytest_secaudit.watch.ledger import Actor
 from pytest_secaudit.watch.record import FixtureRan
 
 #: Areas of what is a fixture's own, and in nobody's way who runs beside it.
@@ -41,7 +40,8 @@ _FAILED: Final = object()
 class _Entry:
     """What is known of one fixture so far."""
 
-    actor: Actor
+    id: str
+    scope: str
     path: str
     line: int
     asks: tuple[str, ...]
@@ -77,6 +77,7 @@ class FixtureLog:
         self._casting = casting
         self._engine = engine
         self._entries: dict[tuple[str, str], _Entry] = {}
+        self._by_definition: dict[int, tuple[object, _Entry | None]] = {}
         self._running: list[_Lap] = []
         self._test = ""
 
@@ -150,30 +151,43 @@ class FixtureLog:
             if entry is not None:
                 entry.users.add(item.nodeid)
 
+    @careful
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        """What no test asks for is told from what was not set up because its tests did not come to it."""
+        for item in session.items:
+            for definition in _asked_for(item):
+                self._entry(definition)
+
     def _entry(self, definition: pytest.FixtureDef[Any]) -> _Entry | None:
         """None for the set-ups of xunit and unittest, which are no fixtures to their authors."""
-        actor = self._casting.known(definition)
-        if actor is None or actor.kind != "fixture":
+        known = self._by_definition.get(id(definition))
+        if known is None:  # kept with its definition: the id must not be used again
+            known = self._by_definition[id(definition)] = (definition, self._new_entry(definition))
+        return known[1]
+
+    def _new_entry(self, definition: pytest.FixtureDef[Any]) -> _Entry | None:
+        if is_xunit(definition):
             return None
-        key = actor.id, definition.argname
-        entry = self._entries.get(key)
+        identity = self._casting.id_of(definition)
+        entry = self._entries.get((identity, definition.argname))
         if entry is None:
             path, line = self._casting.place_of(definition)
             function = self._casting.function_of(definition)
             has_teardown = inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function)
-            entry = self._entries[key] = _Entry(actor, path, line, tuple(definition.argnames), has_teardown)
+            entry = _Entry(identity, definition.scope, path, line, tuple(definition.argnames), has_teardown)
+            self._entries[identity, definition.argname] = entry
         return entry
 
     def told(self) -> tuple[FixtureRan, ...]:
         """Everything so far."""
         return tuple(
             FixtureRan(
-                id=clean(entry.actor.id),
+                id=clean(entry.id),
                 name=clean(name),
-                scope=entry.actor.scope or "function",
+                scope=entry.scope,
                 path=clean(entry.path),
                 line=entry.line,
-                plugin=entry.actor.plugin,
+                plugin=plugin_of(entry.path),
                 asks=tuple(map(clean, entry.asks)),
                 has_teardown=entry.has_teardown,
                 setups=entry.setups,

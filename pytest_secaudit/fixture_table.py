@@ -11,6 +11,8 @@ from pytest_secaudit.facts import DefinedFixture, Facts
 from pytest_secaudit.model import SCOPES, Finding, FixtureRow
 from pytest_secaudit.watch.record import FixtureRan
 
+#: Of a fixture that may be called unused.
+UNUSED = "no test of a complete run asks for it"
 #: What a fixture that could be wider costs at least, in seconds, and how often it is set up.
 _DEAR, _OFTEN = 0.2, 3
 #: As many tests and names are told in one row.
@@ -36,11 +38,12 @@ def table(
         defined = _definition(facts, one)
         if defined is not None:
             met.add((one.path, defined))
-        rows.append(_row(one, defined, told, ran))
+        row = _row(one, defined, told, ran)
+        rows.append(replace(row, verdict=f"not judged: {unwatched}", hint="") if unwatched else row)
     for path, file in facts.files.items():
         for defined in file.fixtures:
             if (path, defined) not in met:
-                hint = "no test of a complete run asks for it" if is_complete and not unwatched else ""
+                hint = UNUSED if is_complete and not unwatched else ""
                 verdict = f"not judged: {unwatched}" if unwatched else "not run"
                 rows.append(FixtureRow(defined.name, defined.scope, path, defined.line, verdict=verdict, hint=hint))
     return tuple(sorted(rows, key=lambda row: (row.path, row.line, row.name)))
@@ -122,12 +125,16 @@ def _row(ran: FixtureRan, defined: DefinedFixture | None, told: _Told, every: Se
 def _verdict(ran: FixtureRan, left: Sequence[str]) -> str:
     if left:
         return "leaks"
+    if not ran.setups:
+        return "not run"
     if ran.failures == ran.setups:
         return "not judged: its set-up never came to its end"
     return "clean"
 
 
 def _hint(ran: FixtureRan, left: Sequence[str], changed: Sequence[str], every: Sequence[FixtureRan]) -> str:
+    if not ran.setups:
+        return "its tests were skipped, or failed before"
     if changed:
         return "a narrower scope, or a copy for each test"
     if left or not _could_be_wider(ran, every):

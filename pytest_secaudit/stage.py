@@ -78,11 +78,6 @@ class Casting:
             known = self._fixtures[id(definition)] = (definition, actor, function)
         return Cast(known[1]._replace(group=node.nodeid, serial=next(self._serials)), node)
 
-    def known(self, definition: pytest.FixtureDef[object]) -> Actor | None:
-        """The actor of a fixture that was set up before."""
-        known = self._fixtures.get(id(definition))
-        return known[1] if known is not None else None
-
     def place_of(self, definition: pytest.FixtureDef[object]) -> tuple[str, int]:
         """Where the fixture is defined, also that of a plugin."""
         return self._place(self.function_of(definition))
@@ -120,8 +115,7 @@ class Casting:
         if not path.startswith("<"):
             return Actor("fixture", identity, scope=scope, path=path, line=line)
         asked_path, asked_line = self._asked_for(request)
-        plugin = path.split("/")[1].removesuffix(".py") if "/" in path else path
-        return Actor("fixture", identity, scope=scope, path=asked_path, line=asked_line, plugin=plugin)
+        return Actor("fixture", identity, scope=scope, path=asked_path, line=asked_line, plugin=plugin_of(path))
 
     def _asked_for(self, request: pytest.FixtureRequest) -> tuple[str, int]:
         """Where the user first asks for a fixture of an installed plugin."""
@@ -170,6 +164,18 @@ class Casting:
         if code is None:
             return "", 1
         return self._collector.relative(code.co_filename), code.co_firstlineno
+
+
+def plugin_of(path: str) -> str | None:
+    """The package or module that a path outside the project belongs to."""
+    if not path.startswith("<"):
+        return None
+    return path.split("/")[1].removesuffix(".py") if "/" in path else path
+
+
+def is_xunit(definition: pytest.FixtureDef[object]) -> bool:
+    """Whether pytest made it of a set-up of xunit or unittest, which is no fixture to its author."""
+    return definition.argname.startswith(tuple(_XUNIT))
 
 
 def _defining(cls: object, name: str) -> object | None:

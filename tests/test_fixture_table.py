@@ -10,7 +10,7 @@ import jsonschema
 import pytest
 
 from pytest_secaudit.facts import DefinedFixture, Facts, FileFacts
-from pytest_secaudit.fixture_table import table, united
+from pytest_secaudit.fixture_table import UNUSED, table, united
 from pytest_secaudit.model import DEFECT, Finding, FixtureRow, Owner
 from pytest_secaudit.reports import fixture_rows
 from pytest_secaudit.watch.record import FixtureRan
@@ -80,6 +80,12 @@ def test_a_definition_is_met_by_the_line_below_its_decorators() -> None:
     assert [(row.line, row.verdict) for row in rows] == [(2, "not run"), (6, "clean")]
 
 
+def test_what_tests_ask_for_is_not_unused() -> None:
+    row = only(replace(RAN, setups=0, users=0))
+    assert (row.verdict, row.hint) == ("not run", "its tests were skipped, or failed before")
+    assert fixture_rows.verdict_of(row) == "not seen"
+
+
 DEAR = replace(RAN, scope="function", values=("a1",))
 
 
@@ -109,7 +115,7 @@ def test_what_could_be_wider(ran: FixtureRan, others: tuple[FixtureRan, ...], sa
 
 def test_the_order_of_rows_and_their_words() -> None:
     rows = [
-        FixtureRow("gone", "function", "c.py", 9),
+        FixtureRow("gone", "function", "c.py", 9, hint=UNUSED),
         FixtureRow("cheap", "function", "c.py", 1, setups=1, verdict="clean"),
         FixtureRow("dear", "function", "c.py", 2, setups=1, setup_s=0.2, verdict="clean"),
         FixtureRow("bad", "function", "c.py", 3, setups=1, verdict="leaks", left=tuple("abcde")),
@@ -117,8 +123,11 @@ def test_the_order_of_rows_and_their_words() -> None:
     ]
     shown = fixture_rows.shown(rows)
     assert [row.name for row in shown] == ["bad", "dear", "cheap", "gone"]
-    assert fixture_rows.headline(shown, is_complete=True) == "fixtures: 3 ran, 1 leaks, 1 unused"
-    assert fixture_rows.headline(shown, is_complete=False) == "fixtures: 3 ran, 1 leaks, 1 not seen in this run"
+    assert fixture_rows.headline(shown) == "fixtures: 3 ran, 1 leaks, 1 unused"
+    assert (
+        fixture_rows.headline([replace(row, hint="") for row in shown])
+        == "fixtures: 3 ran, 1 leaks, 1 not seen in this run"
+    )
     assert list(fixture_rows.remarks(shown[0])) == ["left a, b, c and 2 more"]
     assert [fixture_rows.seconds(value) for value in (0, 0.012, 0.4)] == ["-", "12 ms", "0.40 s"]
 
@@ -169,6 +178,11 @@ def broken():
 @pytest.fixture
 def unused():
     pass
+
+
+@pytest.fixture
+def waits():
+    pass
 """
 TESTS = """
 import pytest
@@ -193,6 +207,10 @@ def price(price):
 
 def test_overrides(price):
     assert price
+
+@pytest.mark.skip(reason="later")
+def test_later(waits):
+    pass
 
 class TestXunit:
     def setup_method(self):
@@ -223,7 +241,7 @@ def rows_of(pytester: pytest.Pytester, *options: str) -> dict[str, dict]:
 def test_the_table_of_a_run(suite: pytest.Pytester, options: list[str]) -> None:
     rows = rows_of(suite, "--secaudit-fixtures", *options)
     users = {name.rpartition("::")[2]: row["users"] for name, row in rows.items() if row["path"] == CONFTEST}
-    assert users == {"broker": 2, "patched": 1, "price": 4, "cart": 2, "lazy": 1, "broken": 0, "unused": 0}
+    assert users == {"broker": 2, "patched": 1, "price": 4, "cart": 2, "lazy": 1, "broken": 0, "unused": 0, "waits": 0}
     assert rows["test_it.py::price"]["users"] == 4
     broker = rows["conftest.py::broker"]
     assert (broker["verdict"], broker["left"], broker["scope"]) == ("leaks", ["os.environ['BROKER']"], "session")
@@ -237,6 +255,8 @@ def test_the_table_of_a_run(suite: pytest.Pytester, options: list[str]) -> None:
     )  # what they ask for is not theirs
     assert rows["conftest.py::broken"]["verdict"].startswith("not judged: ")
     assert rows["conftest.py::unused"]["verdict"] == "not run"
+    assert rows["conftest.py::unused"]["hint"] == UNUSED
+    assert rows["conftest.py::waits"]["hint"] == "its tests were skipped, or failed before"
     assert not any("setup" in name for name in rows)
 
 
@@ -246,7 +266,7 @@ def test_the_table_in_the_terminal_and_in_reviews(suite: pytest.Pytester) -> Non
     )
     done.stdout.fnmatch_lines(
         [
-            "fixtures: 7 ran, 1 leaks, 1 unused",
+            "fixtures: 7 ran, 1 leaks, 1 unused, 1 not seen in this run",
             "*set-ups  users  set-up teardown",
             "leaks           1      2 *  broker [[]session[]]  conftest.py:11",
             "          left os.environ['BROKER']",
@@ -259,7 +279,7 @@ def test_the_table_in_the_terminal_and_in_reviews(suite: pytest.Pytester) -> Non
         ]
     )
     review = (suite.path / "a.md").read_text("utf-8")
-    assert "**Fixtures: 7 ran, 1 leaks, 1 unused.**" in review
+    assert "**Fixtures: 7 ran, 1 leaks, 1 unused, 1 not seen in this run.**" in review
     assert "| leaks | `broker` | session | 1 | 2 |" in review
     page = (suite.path / "a.html").read_text("utf-8")
     assert '<section id="fixtures">' in page
@@ -268,7 +288,7 @@ def test_the_table_in_the_terminal_and_in_reviews(suite: pytest.Pytester) -> Non
 
 def test_a_part_of_the_run_calls_nothing_unused(suite: pytest.Pytester) -> None:
     done = suite.runpytest_subprocess("--secaudit", "--secaudit-fixtures", "-k", "two")
-    done.stdout.fnmatch_lines(["fixtures: 4 ran, 1 leaks, 4 not seen in this run"])
+    done.stdout.fnmatch_lines(["fixtures: 4 ran, 1 leaks, 5 not seen in this run"])
 
 
 def test_where_nothing_is_run_nothing_is_judged(suite: pytest.Pytester) -> None:
@@ -281,7 +301,7 @@ def test_where_nothing_is_run_nothing_is_judged(suite: pytest.Pytester) -> None:
 def test_only_where_it_is_asked_for(suite: pytest.Pytester) -> None:
     assert rows_of(suite) == {}
     suite.makeini("[pytest]\naddopts = -p no:cacheprovider\nsecaudit_fixtures = true\n")
-    assert len(rows_of(suite)) == 8
+    assert len(rows_of(suite)) == 9
     done = suite.runpytest_subprocess("--secaudit-fixtures")
     assert done.ret == pytest.ExitCode.USAGE_ERROR
     done.stderr.fnmatch_lines(["*--secaudit-fixtures has no effect without --secaudit*"])

@@ -84,7 +84,7 @@ MAY_IMPORT = {
     "testfiles": set(),
     "adopting": {"audit", "baseline", "model", "settings", "testfiles"},
     "lifetimes": {"model"},
-    "reports": {"checks", "conclusion", "facts", "lifetimes", "model", "policy", "redact"},
+    "reports": {"checks", "conclusion", "facts", "fixture_table", "lifetimes", "model", "policy", "redact"},
     # the rim
     "careful": {"model", "redact"},
     "carrying": {"model", "notes", "policy", "reading", "suppressions", "watch"},

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
+from pytest_secaudit.fixture_table import UNUSED
 from pytest_secaudit.model import FixtureRow
 
 #: pytest's own fixtures (`tmp_path`, `capsys` ...) are nobody's to mend.
 _OF_PYTEST = "_pytest"
 _MOST_NAMED = 3
+_UNSEEN = {"unused": "", "not seen": " in this run"}
 
 
 def shown(rows: Iterable[FixtureRow]) -> list[FixtureRow]:
@@ -21,23 +24,22 @@ def _order(row: FixtureRow) -> tuple[object, ...]:
     return (*(not rank for rank in ranks), -(row.setup_s + row.teardown_s), row.path, row.line)
 
 
-def headline(rows: Sequence[FixtureRow], *, is_complete: bool) -> str:
+def headline(rows: Sequence[FixtureRow]) -> str:
     """``fixtures: 12 ran, 1 leaks, 2 not seen in this run``."""
     ran = sum(1 for row in rows if row.setups)
     leaks = sum(1 for row in rows if row.verdict == "leaks")
-    unseen = sum(1 for row in rows if row.verdict == "not run")
+    words = Counter(verdict_of(row) for row in rows)
     parts = [f"{ran:,} ran"]
     if leaks:
         parts.append(f"{leaks:,} {'leaks' if leaks == 1 else 'leak'}")
-    if unseen:
-        parts.append(f"{unseen:,} unused" if is_complete else f"{unseen:,} not seen in this run")
+    parts += [f"{words[word]:,} {word}{more}" for word, more in _UNSEEN.items() if words[word]]
     return f"fixtures: {', '.join(parts)}"
 
 
-def verdict_of(row: FixtureRow, *, is_complete: bool) -> str:
+def verdict_of(row: FixtureRow) -> str:
     """One or two words: a complete run may call a fixture unused."""
     if row.verdict == "not run":
-        return "unused" if is_complete else "not seen"
+        return "unused" if row.hint == UNUSED else "not seen"
     return row.verdict.partition(":")[0]
 
 
@@ -51,7 +53,7 @@ def remarks(row: FixtureRow) -> Iterator[str]:
         yield f"its value is changed by {_named(row.value_changed_by)}"
     if row.touches:
         yield f"not safe to run in parallel threads: while it stands it changes {_named(row.touches)}"
-    if row.hint and row.setups:
+    if row.hint and row.hint != UNUSED:
         yield row.hint if row.hint.startswith("checked: ") else f"hint: {row.hint}"
 
 

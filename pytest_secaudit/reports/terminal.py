@@ -234,14 +234,13 @@ def _body(text: str, width: int) -> Iterator[Line]:
 def _fixtures(audit: Audit, verbosity: int, width: int) -> Iterator[Line]:
     if audit.fixtures is None:
         return
-    complete = audit.run.complete
     rows = fixture_rows.shown(audit.fixtures)
-    yield from (Line(line.text, "bold") for line in _wrapped(fixture_rows.headline(rows, is_complete=complete), width))
+    yield from (Line(line.text, "bold") for line in _wrapped(fixture_rows.headline(rows), width))
     seen = rows if verbosity >= 1 else rows[:MAX_FIXTURES]
     if seen:
         yield Line(f"{'':<{_INDENT}}{'set-ups':>7} {'users':>6} {'set-up':>7} {'teardown':>8}")
     for row in seen:
-        verdict = fixture_rows.verdict_of(row, is_complete=complete)
+        verdict = fixture_rows.verdict_of(row)
         setups, users, setup, teardown = fixture_rows.figures(row)
         counted = f"{verdict:<{_INDENT}}{setups:>7} {users:>6} {setup:>7} {teardown:>8}"
         colour = "red" if row.verdict == "leaks" else ""
