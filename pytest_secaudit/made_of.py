@@ -61,7 +61,8 @@ class _Walk:
         elif kind is types.FunctionType:
             yield from self._function(thing)  # type: ignore[arg-type]
         elif is_module(thing):
-            self._file(_file_of(thing))
+            if not _is_known(names_of(thing).get("__name__")):
+                self._file(_file_of(thing))
         elif is_class(thing):
             yield from self._class(thing)
         else:
@@ -109,11 +110,15 @@ class _Walk:
         return bool(self._files[name])
 
     def _is_theirs(self, module: object, file: str | None) -> bool:
-        """Not Python's, not ours (the key of the cache has that already), not of some other installed package."""
-        top = _top(module)
-        if top in sys.stdlib_module_names or top == __name__.partition(".")[0]:
+        """Whether to look into it: not if it is of some other installed package."""
+        if _is_known(module):
             return False
-        return top == self._home or _INSTALLED.isdisjoint(Path(file or "").parts)
+        return _top(module) == self._home or _INSTALLED.isdisjoint(Path(file or "").parts)
+
+
+def _is_known(module: object) -> bool:
+    """Python's own and ours: the key of the cache has both already."""
+    return _top(module) in sys.stdlib_module_names or _top(module) == _top(__name__)
 
 
 def _top(module: object) -> str:

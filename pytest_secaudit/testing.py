@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from pytest_secaudit.catalogue import flaw_of
 from pytest_secaudit.live import Surroundings, scopes_in_effect, settle
 from pytest_secaudit.model import Check
+from pytest_secaudit.reading import Reading
 from pytest_secaudit.rules import read
 
 if TYPE_CHECKING:
@@ -61,14 +62,14 @@ def _judged(check: Check, title: str, source: str) -> Iterator[str]:
     if title.startswith("bad") and not expected:
         yield f"{check.code}: {title} marks no line with `# {check.code}`\n{_numbered(source, {})}"
         return
-    reading = read(source.encode(), "tests/test_example.py", [check])
+    reading = read(source.encode(), "tests/test_example.py", [check])  # never raises
     if reading.error is not None:
         yield f"{check.code}: {title} cannot be read: {reading.error}\n{_numbered(source, {})}"
         return
     for _, error in reading.failures:
         yield f"{check.code}: the rule raised in {title}: {error}\n{_numbered(source, {})}"
         return
-    found = _found(check, source)
+    found = _found(check, reading)
     if found != expected:
         signs = {line: "-" for line, _ in expected - found} | {line: "+" for line, _ in found - expected}
         told = f"expected: {_listed(expected)}\nfound:    {_listed(found)}"
@@ -84,9 +85,8 @@ def _marked(check: Check, source: str) -> set[_Told]:
     }
 
 
-def _found(check: Check, source: str) -> set[_Told]:
+def _found(check: Check, reading: Reading) -> set[_Told]:
     """What the check reports, with what the example's own fixtures tell taken into account."""
-    reading = read(source.encode(), "tests/test_example.py", [check])
     around = Surroundings(
         fixture_replacements={fixture.name: fixture.replaces for fixture in reading.fixtures},
         autouse=[fixture.name for fixture in reading.fixtures if fixture.autouse],

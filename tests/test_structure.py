@@ -133,7 +133,7 @@ MAY_IMPORT = {
         "worker",
     },
     "plugin": {"checks", "explain", "hookspecs", "model", "no_gc", "session"},
-    "testing": {"catalogue", "live", "model", "rules"},
+    "testing": {"catalogue", "live", "model", "reading", "rules"},
     "joining": {
         "adopting",
         "audit",
