@@ -10,6 +10,9 @@ from pytest_secaudit.model import Check, Heading, Severity
 
 HeadingT = TypeVar("HeadingT", bound=Heading)
 
+_CODE = r"[A-Z]+[0-9]+"
+_NAME = r"[a-z0-9]+(-[a-z0-9]+)*"
+
 
 class UnknownCode(ValueError):
     """A code, prefix or name that means no check; the message names the nearest ones."""
@@ -44,7 +47,7 @@ def codes_of(selectors: Iterable[str], checks: Iterable[Heading], *, others: boo
     Args:
         selectors: see `matching`.
         checks: those that are known.
-        others: there may be more checks elsewhere; a code that can only be one of those means none of these.
+        others: there may be more checks elsewhere; what can only mean one of those means none of these.
 
     Raises:
         UnknownCode: for the first selector that means no check.
@@ -55,10 +58,11 @@ def codes_of(selectors: Iterable[str], checks: Iterable[Heading], *, others: boo
 
 
 def may_be_elsewhere(selector: str, checks: Iterable[Heading]) -> bool:
-    """Whether it is a code or prefix of letters that no check here has."""
-    code = selector.strip().upper()
-    is_code = re.fullmatch(r"[A-Z]+[0-9]+", code) is not None
-    return is_code and all(_letters(code) != _letters(check.code) for check in checks)
+    """Whether it has the form of a code, prefix or name, and can be none of a check here; a misspelt name may, too."""
+    wanted = selector.strip()
+    if re.fullmatch(r"[A-Za-z]+[0-9]*", wanted):
+        return all(_letters(wanted.upper()) != _letters(check.code) for check in checks)
+    return re.fullmatch(_NAME, wanted.lower()) is not None and all(wanted.lower() != check.name for check in checks)
 
 
 def _letters(code: str) -> str:
@@ -141,8 +145,8 @@ def flaw_of(one: object) -> str:
 def _fields(check: Check) -> Sequence[tuple[str, bool, str]]:
     """Of each field of a stranger's check: its name, whether it is right, and what would be."""
     code, name = check.code, check.name
-    is_code = isinstance(code, str) and re.fullmatch(r"[A-Z]+[0-9]+", code) is not None
-    is_name = isinstance(name, str) and re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", name) is not None
+    is_code = isinstance(code, str) and re.fullmatch(_CODE, code) is not None
+    is_name = isinstance(name, str) and re.fullmatch(_NAME, name) is not None
     levels = "DEFECT, ADVISORY or INFO of pytest_secaudit.model"
     return (
         ("code", is_code, "capital letters and digits, as in SHOP701; the first digit is the dimension"),

@@ -1,6 +1,6 @@
 """For those who write checks and plugins: a check against its own examples, and what an inner run was told.
 
-`run_examples` and `assert_audit` raise AssertionError, and say in it what they saw.
+`assert_examples` and `assert_audit` raise AssertionError, and say in it what they saw.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from pytest_secaudit.rules import read
 if TYPE_CHECKING:
     import pytest
 
-__all__ = ["assert_audit", "run_examples"]
+__all__ = ["assert_audit", "assert_examples"]
 
 #: A line of an example, and the level that is told there (``armed`` where the run is only told what to watch).
 _Told = tuple[int, str]
 
 
-def run_examples(check: Check) -> None:
+def assert_examples(check: Check) -> None:
     """Read the check's examples: each of ``bad`` is reported at its marked lines alone, each of ``good`` nowhere.
 
     A line is marked by the code in its comment, ``# SHOP701``, with a level where that is not the check's own:

@@ -8,14 +8,14 @@ import pytest
 
 from pytest_secaudit.checks import built_in
 from pytest_secaudit.model import Check
-from pytest_secaudit.testing import run_examples
+from pytest_secaudit.testing import assert_examples
 
 CHECKS = built_in()
 
 
 @pytest.mark.parametrize("check", [check for check in CHECKS if check.rule is not None], ids=lambda check: check.code)
 def test_examples_are_reported_as_they_say(check: Check) -> None:
-    run_examples(check)
+    assert_examples(check)
 
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.code)

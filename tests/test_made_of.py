@@ -63,6 +63,13 @@ def test_what_it_calls_counts(load: Callable[..., ModuleType], changed: dict[str
     assert made_of(load().rule) != made_of(load(**changed).rule)
 
 
+def test_what_it_calls_through_a_module_counts_where_it_is_from(load: Callable[..., ModuleType]) -> None:
+    rule, team = "import team\n\ndef rule(module):\n    return team.find(module)\n", "from team.words import find\n"
+    words = "def find(module):\n    return {}\n"
+    before = made_of(load(rule, team, words.format("()")).rule)
+    assert made_of(load(rule, team, words.format("[]")).rule) != before
+
+
 def test_what_it_does_not_call_does_not_count(load: Callable[..., ModuleType]) -> None:
     rule = "from team import words\n\ndef rule(module):\n    return ()\n"
     before = made_of(load(rule=rule).rule)

@@ -26,7 +26,7 @@ def rule(module):
     for call, scope in module.calls("deliver"):
         yield Hit(call, "sends a real message", fix="ask for the outbox")
 
-CHECK = Check("SHOP901", "real-mail", ADVISORY, "A test sends a real message.", rule=rule)
+CHECK = Check("SHOP901", "real-mail", ADVISORY, "A test sends a real message.", rule=rule, cwe=1327)
 """
 CONFTEST = CHECK + HOOK
 SHOP = "class Mail:\n    def deliver(self, text):\n        return text\n\nmail = Mail()\n"
@@ -353,7 +353,7 @@ def test_a_rule_that_fails_is_named_and_the_others_go_on(project: pytest.Pyteste
 
 
 def test_one_without_a_rule_is_said_to_report_nothing(project: pytest.Pytester) -> None:
-    project.makeconftest(CONFTEST.replace(", rule=rule", ""))
+    project.makeconftest(CONFTEST.replace(" rule=rule,", ""))
     _, data = audited(project)
     assert data["evidence"]["not_audited"] == [
         {"path": "conftest.py", "reason": "not by SHOP901: it has no rule, and reports nothing"}
@@ -424,8 +424,12 @@ def cli(project: pytest.Pytester, *arguments: str) -> subprocess.CompletedProces
 
 def test_check_loads_nobodys_check_and_complains_of_no_code_of_theirs(project: pytest.Pytester) -> None:
     project.makeconftest("raise SystemExit('imported')")
+    text = (project.path / "test_mail.py").read_text("utf-8")
+    (project.path / "test_mail.py").write_text(
+        text + "    assert mail  # secaudit: ignore[real-mail] by name\n", "utf-8"
+    )
     project.makeini(
-        "[pytest]\nsecaudit_ignore = SHOP901, PSA701\nsecaudit_select =\n    PSA\n    SHOP9\n"
+        "[pytest]\nsecaudit_ignore = SHOP901, PSA701, real-mail\nsecaudit_select =\n    PSA\n    SHOP\n"
         "secaudit_per_file_ignores = test_mail.py: SHOP901\nsecaudit_expected = SHOP901 a*  why\n"
     )
     done = cli(project, "check", ".", "--fail-on=info")
@@ -445,10 +449,9 @@ def test_check_refuses_what_cannot_be_done(project: pytest.Pytester, options: li
     assert "SHOP901" in done.stderr
 
 
-def test_only_letters_that_nobody_has_here_may_be_elsewhere() -> None:
-    assert may_be_elsewhere("SHOP901", HEADINGS)
-    assert may_be_elsewhere("shop9", HEADINGS)
-    assert not any(may_be_elsewhere(one, HEADINGS) for one in ("PSA999", "PSA", "SHOP", "real-slep", "", "9"))
+def test_what_no_check_here_has_may_be_elsewhere() -> None:
+    assert all(may_be_elsewhere(one, HEADINGS) for one in ("SHOP901", "shop9", "SHOP", "real-mail"))
+    assert not any(may_be_elsewhere(one, HEADINGS) for one in ("PSA999", "psa", "PSA9", "real-sleep", "", "9*", "A B"))
     assert not may_be_elsewhere("SHOP999", [check()])
     with pytest.raises(UnknownCode):
         codes_of(["PSA999"], HEADINGS, others=True)
@@ -495,4 +498,4 @@ def test_merge_gives_a_check_its_worst_level_and_keeps_its_revision(project: pyt
     text = (project.path / "audit.json").read_text("utf-8")
     audit = parse(text.replace('"severity": "advisory"', '"severity": "defect"', 1))
     (heading,) = (one for one in _catalogue(audit, Baseline(catalogue={"SHOP901": 4})) if one.code == "SHOP901")
-    assert (heading.severity, heading.revision, heading.name) == (DEFECT, 4, "real-mail")
+    assert (heading.severity, heading.revision, heading.name, heading.cwe) == (DEFECT, 4, "real-mail", 1327)

@@ -11,7 +11,7 @@ import pytest
 
 from pytest_secaudit.model import ADVISORY, INFO, Check, Hit, Suspicion
 from pytest_secaudit.source import TestModule
-from pytest_secaudit.testing import assert_audit, run_examples
+from pytest_secaudit.testing import assert_audit, assert_examples
 
 
 def rule(module: TestModule) -> Any:
@@ -30,7 +30,7 @@ def check(bad: tuple[str, ...] = (BAD,), good: tuple[str, ...] = (GOOD,), **more
 
 def failure(wrong: Check) -> str:
     with pytest.raises(AssertionError) as info:
-        run_examples(wrong)
+        assert_examples(wrong)
     return str(info.value)
 
 
@@ -38,7 +38,7 @@ def failure(wrong: Check) -> str:
 
 
 def test_examples_that_are_as_they_say_raise_nothing() -> None:
-    run_examples(check())
+    assert_examples(check())
 
 
 def test_a_line_that_is_expected_in_vain_is_shown_with_a_minus() -> None:
@@ -94,7 +94,7 @@ def test_what_a_rule_only_arms_is_marked_so() -> None:
     def arms(module: TestModule) -> Any:
         return [Suspicion(call, "nap", "line-not-reached", "naps") for call, _ in module.calls("nap")]
 
-    run_examples(check(bad=("nap()  # SHOP701 armed\n",), rule=arms))
+    assert_examples(check(bad=("nap()  # SHOP701 armed\n",), rule=arms))
 
 
 # --- what an inner run was told

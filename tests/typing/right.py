@@ -9,7 +9,7 @@ import pytest
 
 from pytest_secaudit.model import ADVISORY, INFO, Check, Hit, Suspicion
 from pytest_secaudit.source import TestModule, source_of
-from pytest_secaudit.testing import assert_audit, run_examples
+from pytest_secaudit.testing import assert_audit, assert_examples
 
 
 def rule(module: TestModule) -> Iterator[Hit]:
@@ -33,7 +33,7 @@ def pytest_secaudit_checks(config: pytest.Config) -> Iterable[Check]:
 
 
 def test_examples() -> None:
-    run_examples(CHECK)
+    assert_examples(CHECK)
 
 
 def test_in_a_run(pytester: pytest.Pytester) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from pytest_secaudit.model import ADVISORY, Check, Hit
 from pytest_secaudit.source import TestModule
-from pytest_secaudit.testing import assert_audit, run_examples
+from pytest_secaudit.testing import assert_audit, assert_examples
 
 
 def no_hits(module: TestModule) -> list[str]:
@@ -24,7 +24,7 @@ Check("SHOP701", "waits", ADVISORY, "A test waits.", rule=of_text)  # an error
 Check("SHOP701", "waits", ADVISORY)  # an error
 CHECK = Check("SHOP701", "waits", ADVISORY, "A test waits.")
 CHECK.code = "SHOP702"  # an error
-run_examples([CHECK])  # an error
+assert_examples([CHECK])  # an error
 Hit("line 3", "waits")  # an error
 
 
