@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from pytest_secaudit.acts import contacts_of, findings_of_acts, sleep_of
+from pytest_secaudit.catalogue import may_be_elsewhere
 from pytest_secaudit.claims import findings_of_claims
 from pytest_secaudit.conclusion import conclude
 from pytest_secaudit.evidence import join
@@ -283,6 +284,8 @@ def _about_ignores(
             yield _about(checks["PSA092"], item, f"the ignore was meant to end on {suppression.until}")
         for code in suppression.codes:
             if code.lower() not in known:
+                if settings.others and may_be_elsewhere(code, settings.catalogue):
+                    continue
                 yield _about(checks["PSA091"], item, f"there is no check {code}; it suppresses nothing")
             elif code.lower() in on and (item, code) not in used and _was_tried(seen, item):
                 yield _about(checks["PSA090"], item, f"the ignore of {code} matches nothing")

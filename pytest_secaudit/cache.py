@@ -1,9 +1,9 @@
 """Readings remembered between runs, by content.
 
 One file: a line that says what it holds for and a hash of the rest, which is JSON. A reading holds only
-if the file's bytes, the plugin's own code, Python and the conventions for tests are the same; a file
-with anything else in it than we wrote is an empty cache, and a cache that cannot be written costs
-nothing but its benefit.
+if the file's bytes, the plugin's own code and that of other people's checks, Python and the conventions
+for tests are the same; a file with anything else in it than we wrote is an empty cache, and a cache that
+cannot be written costs nothing but its benefit.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from pytest_secaudit.conventions import Conventions
-from pytest_secaudit.model import Heading
+from pytest_secaudit.model import Check, Heading
 from pytest_secaudit.reading import Reading, from_plain, to_plain
 
 _MAIN = "static.cache"
@@ -38,8 +38,18 @@ def catalogue_key(checks: Iterable[Heading], conventions: Conventions) -> str:
         for stat in [path.stat()]
     )
     python = platform.python_implementation(), platform.python_version()
-    parts = (code, [check.code for check in checks], python, conventions.functions)
+    parts = (code, [_identity(check) for check in checks], python, conventions.functions)
     return content_hash(repr(parts).encode())
+
+
+def _identity(check: Heading) -> tuple[object, ...]:
+    """A code; of a check that is not among our own files also what it is made of."""
+    rule = check.rule if isinstance(check, Check) else None
+    if rule is None:
+        return (check.code,)
+    from pytest_secaudit.made_of import made_of
+
+    return check.code, check.severity, check.suspected, made_of(rule)
 
 
 class ReadingCache:

@@ -1,6 +1,7 @@
 """``python -m pytest_secaudit check PATH...``: the rules on files, importing nothing of theirs.
 
-The settings are those of the pytest configuration file above the paths, read by pytest itself.
+The settings are those of the pytest configuration file above the paths, read by pytest itself. Checks of plugins and
+conftests are not loaded; codes of theirs mean nothing here.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from pytest_secaudit import __version__
 from pytest_secaudit.adopting import adopted, read_baseline
 from pytest_secaudit.audit import Seen, audit
 from pytest_secaudit.checks import whole
+from pytest_secaudit.checks.headings import HEADINGS
 from pytest_secaudit.collected import relative_to_root
 from pytest_secaudit.conventions import Conventions
 from pytest_secaudit.files import facts_of, observed
@@ -65,7 +67,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m pytest_secaudit", description="Audit test files without running them."
     )
     commands = parser.add_subparsers(dest="command", required=True)
-    check = commands.add_parser("check", help="read test files and report what reading alone can tell")
+    check = commands.add_parser("check", help="read test files and report what the built-in checks can tell")
     check.add_argument("paths", nargs="+", metavar="PATH", type=Path, help="files, or folders to search for test files")
     check.add_argument("--select", metavar="CODES", help="checks to use: codes, prefixes or names, by comma")
     check.add_argument("--ignore", metavar="CODES", help="checks to ignore")
@@ -121,7 +123,7 @@ class _Check:
     @pytest.hookimpl(tryfirst=True)
     def pytest_cmdline_main(self, config: pytest.Config) -> int:
         started = time.perf_counter()
-        settings = replace(read_settings(config), reports=())
+        settings = replace(read_settings(config, HEADINGS, others=True), reports=())
         conventions = Conventions(tuple(config.getini("python_functions")))
         files = list(_test_files(self.options.paths, config.getini("python_files")))
         checks = tuple(map(whole, settings.catalogue))

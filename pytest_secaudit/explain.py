@@ -5,27 +5,30 @@ from __future__ import annotations
 import pytest
 
 from pytest_secaudit.catalogue import UnknownCode, one
-from pytest_secaudit.checks import built_in
+from pytest_secaudit.checks import whole
 from pytest_secaudit.model import Check
+from pytest_secaudit.offered import offered
 
 
 def main(config: pytest.Config) -> int:
     """Print what was asked for; 0, or a usage error for an unknown code."""
+    found = offered(config)
+    missing = [f"{item.path}: {item.reason}" for item in found.failures]
     if config.option.secaudit_list:
-        print(listing(built_in()))
+        print("\n".join([listing(tuple(map(whole, found.catalogue))), *missing]))
         return 0
     try:
-        check = one(config.option.secaudit_explain, built_in())
+        check = whole(one(config.option.secaudit_explain, found.catalogue))
     except UnknownCode as error:
-        raise pytest.UsageError(f"--secaudit-explain: {error}") from None
+        raise pytest.UsageError("; ".join([f"--secaudit-explain: {error}", *missing])) from None
     print(page(check, examples=2), end="")
     return 0
 
 
 def listing(checks: tuple[Check, ...]) -> str:
     """One line per check."""
-    width = max(len(check.name) for check in checks)
-    return "\n".join(f"{c.code}  {c.name:<{width}}  {c.by_reading.word:<8}  {c.summary}" for c in checks)
+    first, width = max(len(check.code) for check in checks), max(len(check.name) for check in checks)
+    return "\n".join(f"{c.code:<{first}}  {c.name:<{width}}  {c.by_reading.word:<8}  {c.summary}" for c in checks)
 
 
 def _levels(check: Check) -> str:

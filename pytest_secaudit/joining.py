@@ -6,16 +6,18 @@ import argparse
 import os
 import sys
 from collections.abc import Iterable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 from pytest_secaudit.adopting import adopted, read_baseline
 from pytest_secaudit.audit import with_findings
+from pytest_secaudit.baseline import Baseline
 from pytest_secaudit.checks.headings import HEADINGS
 from pytest_secaudit.comparing import compared, lines
 from pytest_secaudit.files_out import print_text, write_atomically
 from pytest_secaudit.merging import merged
-from pytest_secaudit.model import Audit
+from pytest_secaudit.model import INFO, Audit, Check, Finding, Heading
 from pytest_secaudit.reading import text_at
 from pytest_secaudit.reports import json as json_report
 from pytest_secaudit.reports import terminal
@@ -60,8 +62,7 @@ def merge(options: argparse.Namespace) -> int:
     audits = [_read(path) for path in options.reports]
     path = options.baseline or (Path(DEFAULT_BASELINE) if options.write_baseline else None)
     settings = Settings(
-        checks=HEADINGS,
-        catalogue=HEADINGS,
+        checks=(),
         fail_on=options.fail_on,
         reports=tuple(parse_report("--report", value, folder) for value in options.report),
         baseline=folder / path if path is not None else None,
@@ -73,6 +74,8 @@ def merge(options: argparse.Namespace) -> int:
     if settings.baseline is not None:
         old = read_baseline(settings.baseline, folder, may_be_missing=settings.write_baseline)
     result = merged(audits)
+    catalogue = _catalogue(result, old)
+    settings = replace(settings, checks=catalogue, catalogue=catalogue)
     found = adopted(with_findings(result, result.findings, settings), settings, old, folder, partial(text_at, folder))
     for line in terminal.summary(found.result, options.verbose, _width()):
         print_text(f"{line.text}\n")
@@ -82,6 +85,28 @@ def merge(options: argparse.Namespace) -> int:
     for text in (*errors, *([found.result.gate.reason] if found.result.gate.reason else [])):
         print_text(f"{text}\n")
     return 1 if errors or found.result.gate.failed else 0
+
+
+def _catalogue(result: Audit, old: Baseline | None) -> tuple[Heading, ...]:
+    """The headings of ours, and of checks of plugins and conftests as far as the reports tell."""
+    checks: dict[str, Heading] = {heading.code: heading for heading in HEADINGS}
+    told: dict[str, Finding] = {}
+    for finding in (*result.findings, *result.cleared):
+        known = told.get(finding.code)
+        if known is None or finding.severity > known.severity:
+            told[finding.code] = finding
+    for code in (*result.evidence.checks, *told):
+        if code not in checks:
+            finding_or_none = told.get(code)
+            checks[code] = Check(
+                code,
+                finding_or_none.name if finding_or_none else code.lower(),
+                finding_or_none.severity if finding_or_none else INFO,
+                f"A check of a plugin or a conftest.\n\n`pytest --secaudit-explain={code}` shows its page where it is.",
+                cwe=finding_or_none.cwe if finding_or_none else None,
+                revision=old.catalogue.get(code, 1) if old is not None else 1,
+            )
+    return tuple(checks[code] for code in sorted(checks))
 
 
 def _written(result: Audit, settings: Settings, folder: Path, *, with_cleared: bool) -> Iterable[str]:

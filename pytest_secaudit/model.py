@@ -55,6 +55,11 @@ DIMENSIONS: Mapping[int, str] = {
 }
 
 
+def dimension_of(code: str) -> int:
+    """The first digit of a code, whoever's it is: 7 of ``PSA701`` and of ``SHOP7``."""
+    return int(next(filter(str.isdigit, code), "0"))
+
+
 @lean
 @dataclass(frozen=True, slots=True)
 class Question:
@@ -156,7 +161,7 @@ class Heading:
     """What every run knows of a check, without its file.
 
     Attributes:
-        code: ``PSA`` and three digits; the first digit is the dimension.
+        code: capital letters and digits, the first of which is the dimension; those of ours are ``PSA`` and three.
         name: kebab-case, and says what is wrong.
         severity: the level of a finding that says nothing else.
         cwe: the weakness in the Common Weakness Enumeration that the hazard is nearest to.
@@ -175,7 +180,7 @@ class Heading:
 
     @property
     def dimension(self) -> int:
-        return int(self.code[3])
+        return dimension_of(self.code)
 
     @property
     def by_reading(self) -> Severity:
@@ -267,7 +272,7 @@ class Finding:
 
     @property
     def dimension(self) -> int:
-        return int(self.code[3])
+        return dimension_of(self.code)
 
     @property
     def order(self) -> tuple[object, ...]:
@@ -289,7 +294,7 @@ class Cleared:
 
     @property
     def dimension(self) -> int:
-        return int(self.code[3])
+        return dimension_of(self.code)
 
 
 @lean
@@ -299,6 +304,10 @@ class NotAudited:
 
     path: str
     reason: str
+
+
+#: In the reason ``not by its own checks: why``: a plugin or conftest is named, none of whose checks are used.
+OWN_CHECKS = "its own checks"
 
 
 @lean

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
-from pytest_secaudit.checks.headings import HEADINGS
 from pytest_secaudit.collected import relative_to_root
+from pytest_secaudit.model import Heading
 from pytest_secaudit.settings import (
     DEFAULT_BASELINE,
     BadSetting,
@@ -31,19 +32,24 @@ from pytest_secaudit.settings import (
 from pytest_secaudit.watch.areas import WATCHERS
 
 
-def read_settings(config: pytest.Config) -> Settings:
+def read_settings(config: pytest.Config, catalogue: Sequence[Heading], *, others: bool = False) -> Settings:
     """The settings of this run.
+
+    Args:
+        config: of pytest.
+        catalogue: all checks that there are.
+        others: the configuration file may speak of checks that were not loaded here.
 
     Raises:
         pytest.UsageError: for the first wrong value.
     """
     try:
-        return _settings(config)
+        return _settings(config, tuple(catalogue), others=others)
     except BadSetting as error:
         raise pytest.UsageError(str(error)) from None
 
 
-def _settings(config: pytest.Config) -> Settings:
+def _settings(config: pytest.Config, catalogue: tuple[Heading, ...], *, others: bool) -> Settings:
     option = config.option
     select_name, select = _either(config, "select")
     level_name, level = "--secaudit-fail-on", option.secaudit_fail_on
@@ -60,20 +66,22 @@ def _settings(config: pytest.Config) -> Settings:
         watch_skip=parse_watch_skip("secaudit_watch_skip", _lines(config, "secaudit_watch_skip"), WATCHERS),
         max_sleep=_max_sleep(config),
         budget=_budget(config),
-        checks=selected(select_name, select, HEADINGS),
-        ignored=parse_codes("secaudit_ignore", _lines(config, "secaudit_ignore"), HEADINGS)
-        | parse_codes("--secaudit-ignore", option.secaudit_ignore or (), HEADINGS),
+        checks=selected(select_name, select, catalogue, others=others and not select_name.startswith("-")),
+        ignored=parse_codes("secaudit_ignore", _lines(config, "secaudit_ignore"), catalogue, others=others)
+        | parse_codes("--secaudit-ignore", option.secaudit_ignore or (), catalogue),
         per_file_ignores=tuple(
-            parse_per_file_ignore("secaudit_per_file_ignores", line, HEADINGS)
+            parse_per_file_ignore("secaudit_per_file_ignores", line, catalogue, others=others)
             for line in _lines(config, "secaudit_per_file_ignores")
         ),
         expected=tuple(
-            parse_expected("secaudit_expected", line, HEADINGS) for line in _lines(config, "secaudit_expected")
+            parse_expected("secaudit_expected", line, catalogue, others=others)
+            for line in _lines(config, "secaudit_expected")
         ),
         fail_on=parse_level(level_name, level),
         reports=_reports(config),
         suppress=not option.secaudit_no_suppress,
-        catalogue=HEADINGS,
+        catalogue=catalogue,
+        others=others,
         baseline=_baseline(config),
         write_baseline=option.secaudit_write_baseline,
         fail_on_new_checks=_flag(config, "secaudit_fail_on_new_checks"),

@@ -6,9 +6,13 @@ Everything else is imported only once ``--secaudit`` (or ``secaudit = true``) is
 from __future__ import annotations
 
 import argparse
-from collections.abc import Generator
+from collections.abc import Generator, Iterable
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from pytest_secaudit.model import Heading
 
 MARKER_HELP = (
     "secaudit(*, ignore, reason, until=None): do not report these findings of the test-suite audit here, "
@@ -76,6 +80,20 @@ _INI_FLAGS = (
     ("fixtures", "add the table of fixtures"),
     ("junit", "findings as properties of the test cases in pytest's JUnit file"),
 )
+
+
+def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
+    # Also while the audit is off: pytest stops at a hook that nobody has specified, and a conftest may have ours.
+    from pytest_secaudit.hookspecs import Hooks
+
+    pluginmanager.add_hookspecs(Hooks)
+
+
+def pytest_secaudit_checks() -> Iterable[Heading]:
+    """The built-in checks, each by its heading; a check is loaded where it has something to read."""
+    from pytest_secaudit.checks.headings import HEADINGS
+
+    return HEADINGS
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any
 
 from pytest_secaudit.conventions import Conventions
-from pytest_secaudit.model import INFO, Check, Hit, Owner, OwnerKind, Proof, Question, Suspicion
+from pytest_secaudit.model import INFO, Check, Hit, Owner, OwnerKind, Proof, Question, Severity, Suspicion
 from pytest_secaudit.reading import (
     MAX_BYTES,
     Armed,
@@ -75,6 +75,7 @@ def _read_module(module: TestModule, checks: Iterable[Check]) -> Reading:
             continue
         try:
             for hit in check.rule(module):
+                _require_words(hit)
                 _require_in_file(module, hit)
                 if isinstance(hit, Hit):
                     found.append((check, hit))
@@ -98,6 +99,22 @@ def _read_module(module: TestModule, checks: Iterable[Check]) -> Reading:
 
 
 # --- hits
+
+
+def _require_words(hit: Hit | Suspicion) -> None:
+    """Of a stranger's rule: what is not text here would spoil the reading of the whole file later on."""
+    if not isinstance(hit, (Hit, Suspicion)):
+        raise TypeError(f"yields an object of type {type(hit).__name__}, not a Hit")
+    if isinstance(hit, Hit):
+        texts = {"message": hit.message, "fix": hit.fix}
+        texts |= {name: getattr(hit, name) or "" for name in ("security", "subject", "acknowledged")}
+        if not isinstance(hit.severity or INFO, Severity):
+            raise TypeError(f"yields a Hit whose severity is of type {type(hit.severity).__name__}")
+    else:
+        texts = {"message": hit.message, "subject": hit.subject, "confirmed_by": hit.confirmed_by}
+    for name, value in texts.items():
+        if not isinstance(value, str):
+            raise TypeError(f"yields a {type(hit).__name__} whose {name} is of type {type(value).__name__}")
 
 
 def _require_in_file(module: TestModule, hit: Hit | Suspicion) -> None:

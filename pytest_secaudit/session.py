@@ -30,6 +30,7 @@ from pytest_secaudit.files_out import print_text, write_atomically
 from pytest_secaudit.model import Audit, FixtureRow, NotAudited, Run
 from pytest_secaudit.no_gc import no_gc
 from pytest_secaudit.notes import Note
+from pytest_secaudit.offered import Offered, offered
 from pytest_secaudit.options import read_settings
 from pytest_secaudit.outfit import FAILED, KEY, Outfit, begin, end
 from pytest_secaudit.output import print_summary, say_in_the_final_line
@@ -61,7 +62,8 @@ def install(config: pytest.Config) -> None:
     Raises:
         pytest.UsageError: for a wrong setting.
     """
-    settings = read_settings(config)
+    found = offered(config)
+    settings = _settings(config, found)
     conventions = Conventions(tuple(config.getini("python_functions")))
     worker = worker_id(config)
     key = catalogue_key(settings.catalogue, conventions)
@@ -75,7 +77,11 @@ def install(config: pytest.Config) -> None:
     )
     known = None if worker else _baseline(config, settings)
     outfit = _watch(config, settings, worker)
-    part = WorkerAudit(config, static, outfit) if worker else MainAudit(config, settings, static, outfit, known)
+    part = (
+        WorkerAudit(config, static, outfit, found)
+        if worker
+        else MainAudit(config, settings, static, outfit, known, found)
+    )
     if FAILED in config.stash:
         part.troubles.append(("the watch", config.stash[FAILED]))
     if isinstance(part, MainAudit) and settings.check_fixtures and outfit is not None:
@@ -87,6 +93,15 @@ def install(config: pytest.Config) -> None:
         config.pluginmanager.register(part.check, "secaudit-fixture-check")
     config.pluginmanager.register(part, "secaudit-session")
     config.add_cleanup(cache.save)
+
+
+def _settings(config: pytest.Config, found: Offered) -> Settings:
+    try:
+        return read_settings(config, found.catalogue)
+    except pytest.UsageError as error:  # the code may be that of a check which is missing
+        raise pytest.UsageError(
+            "; ".join([str(error), *(f"{one.path}: {one.reason}" for one in found.failures)])
+        ) from None
 
 
 def _baseline(config: pytest.Config, settings: Settings) -> Baseline | None:
@@ -160,11 +175,13 @@ class MainAudit:
         settings: Settings,
         static: StaticHalf,
         outfit: Outfit | None,
-        known: Baseline | None = None,
+        known: Baseline | None,
+        offered: Offered,
     ) -> None:
         self.config = config
         self.known = known
         self.check: FixtureCheck | None = None
+        self.offered = offered
         self.settings = settings
         self.static = static
         self.outfit = outfit
@@ -330,7 +347,7 @@ class MainAudit:
     def _seen(self, status: int) -> Seen:
         readings = {reading.path: reading for reading in readings_in(self.cargo)}
         not_audited = {item for cargo in self.cargo for item in cargo.not_audited} | self.not_collected
-        not_audited.update(noted(self.troubles))
+        not_audited.update(noted(self.troubles), self.offered.failures, self.offered.late(self.config))
         if self.workers_lost:
             known = readings.keys() | {item.path for item in not_audited}
             collected_files = {clean(test.partition("::")[0]) for test in self._collected_tests()}

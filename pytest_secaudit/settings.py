@@ -95,7 +95,11 @@ class FixtureWanted:
 @lean
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """All settings of one audited run."""
+    """All settings of one audited run.
+
+    Attributes:
+        others: there may be checks that this run does not know: it has loaded nobody's plugin or conftest.
+    """
 
     checks: tuple[Heading, ...]
     ignored: frozenset[str] = frozenset()
@@ -109,6 +113,7 @@ class Settings:
     max_sleep: float | None = None
     budget: float = 5.0
     catalogue: tuple[Heading, ...] = ()
+    others: bool = False
     baseline: Path | None = None
     write_baseline: bool = False
     fail_on_new_checks: bool = False
@@ -127,24 +132,32 @@ class Settings:
         return None if self.fail_on == "none" else Severity[self.fail_on.upper()]
 
 
-def selected(setting: str, entries: Iterable[str], catalogue: Sequence[Heading]) -> tuple[Heading, ...]:
+def selected(
+    setting: str, entries: Sequence[str], catalogue: Sequence[Heading], *, others: bool = False
+) -> tuple[Heading, ...]:
     """The checks that a ``select`` list turns on; all of them for an empty list.
 
     Raises:
-        BadSetting: for an unknown code.
+        BadSetting: for an unknown code, and when there is none of them here.
     """
-    codes = parse_codes(setting, entries, catalogue)
-    return tuple(check for check in catalogue if not codes or check.code in codes)
+    if not split_codes(entries):
+        return tuple(catalogue)
+    codes = parse_codes(setting, entries, catalogue, others=others)
+    if not codes:
+        raise BadSetting(setting, ", ".join(entries), "none of them is a built-in check, and no others are loaded here")
+    return tuple(check for check in catalogue if check.code in codes)
 
 
-def parse_codes(setting: str, entries: Iterable[str], catalogue: Sequence[Heading]) -> frozenset[str]:
+def parse_codes(
+    setting: str, entries: Iterable[str], catalogue: Sequence[Heading], *, others: bool = False
+) -> frozenset[str]:
     """The codes of comma or line separated entries.
 
     Raises:
         BadSetting: for an unknown code.
     """
     try:
-        return codes_of(split_codes(entries), catalogue)
+        return codes_of(split_codes(entries), catalogue, others=others)
     except UnknownCode as error:
         raise BadSetting(setting, ", ".join(entries), str(error)) from None
 
@@ -248,7 +261,9 @@ def parse_report_root(setting: str, value: str) -> str:
     return "/".join(parts)
 
 
-def parse_per_file_ignore(setting: str, line: str, catalogue: Sequence[Heading]) -> PerFileIgnore:
+def parse_per_file_ignore(
+    setting: str, line: str, catalogue: Sequence[Heading], *, others: bool = False
+) -> PerFileIgnore:
     """``glob: CODES``.
 
     Raises:
@@ -258,12 +273,12 @@ def parse_per_file_ignore(setting: str, line: str, catalogue: Sequence[Heading])
     if not colon or not glob.strip() or not codes.strip():
         raise BadSetting(setting, line, "accepted: glob: CODES, as in tests/legacy/*: PSA101, PSA2")
     try:
-        return PerFileIgnore(glob.strip(), codes_of(split_codes([codes]), catalogue))
+        return PerFileIgnore(glob.strip(), codes_of(split_codes([codes]), catalogue, others=others))
     except UnknownCode as error:
         raise BadSetting(setting, line, str(error)) from None
 
 
-def parse_expected(setting: str, line: str, catalogue: Sequence[Heading]) -> Expected:
+def parse_expected(setting: str, line: str, catalogue: Sequence[Heading], *, others: bool = False) -> Expected:
     """``CODE subject-glob [owner-glob]  reason``.
 
     Two spaces set the reason apart; with single spaces a third word is an owner only if it looks
@@ -282,7 +297,7 @@ def parse_expected(setting: str, line: str, catalogue: Sequence[Heading]) -> Exp
     if len(words) not in (2, 3) or not reason.strip("\0 "):
         raise BadSetting(setting, line, form)
     try:
-        codes = codes_of(split_codes([words[0]]), catalogue)
+        codes = codes_of(split_codes([words[0]]), catalogue, others=others)
     except UnknownCode as error:
         raise BadSetting(setting, line, str(error)) from None
     return Expected(codes, words[1], words[2] if len(words) == 3 else "*", clean(reason.replace("\0", " ").strip()))

@@ -9,6 +9,7 @@ import pytest
 
 from pytest_secaudit.careful import careful, noted
 from pytest_secaudit.carrying import CARRIER, Cargo, pack
+from pytest_secaudit.offered import Offered
 from pytest_secaudit.outfit import Outfit
 from pytest_secaudit.static import StaticHalf
 
@@ -21,8 +22,9 @@ def worker_id(config: pytest.Config) -> str:
 class WorkerAudit:
     """The hooks of a worker; the controller judges."""
 
-    def __init__(self, config: pytest.Config, static: StaticHalf, outfit: Outfit | None) -> None:
+    def __init__(self, config: pytest.Config, static: StaticHalf, outfit: Outfit | None, offered: Offered) -> None:
         self.config = config
+        self.offered = offered
         self.static = static
         self.outfit = outfit
         self.troubles: list[tuple[str, str]] = []
@@ -68,4 +70,5 @@ class WorkerAudit:
         if self.outfit is not None:
             cargo = replace(cargo, watched=self.outfit.rest())
             self.troubles.extend(self.outfit.hooks.troubles)
-        return replace(cargo, not_audited=(*cargo.not_audited, *noted(self.troubles)))
+        late = self.offered.late(self.config)  # the controller collects nothing, and has not seen them
+        return replace(cargo, not_audited=(*cargo.not_audited, *noted(self.troubles), *late))

@@ -30,10 +30,12 @@ def test_without_the_option_nothing_but_options_is_registered(pytester: pytest.P
     plugin = config.pluginmanager.get_plugin("secaudit")
     hooks = {caller.name for caller in config.pluginmanager.get_hookcallers(plugin) or ()}
     assert hooks == {
+        "pytest_addhooks",
         "pytest_addoption",
         "pytest_cmdline_main",
         "pytest_configure",
         "pytest_load_initial_conftests",
+        "pytest_secaudit_checks",
     }
     assert not config.pluginmanager.has_plugin("secaudit-session")
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from pytest_secaudit.conclusion import plural
 from pytest_secaudit.lean import lean
-from pytest_secaudit.model import ADVISORY, DEFECT, INFO, Audit, Finding, Severity
+from pytest_secaudit.model import ADVISORY, DEFECT, INFO, OWN_CHECKS, Audit, Finding, NotAudited, Severity
 from pytest_secaudit.policy import NEW_CHECK, count_by_level
 from pytest_secaudit.reports import fixture_rows
 
@@ -264,8 +264,10 @@ def _not_judged(audit: Audit, verbosity: int, width: int) -> Iterator[Line]:
     parts = []
     if evidence.tests_skipped:
         parts.append(f"{plural(evidence.tests_skipped, 'test')} skipped")
-    if evidence.not_audited:
-        parts.append(f"{plural(len(evidence.not_audited), 'file')} not read")
+    unread = [item for item in evidence.not_audited if not item.reason.startswith("not by ")]
+    if unread:
+        parts.append(f"{plural(len(unread), 'file')} not read")
+    parts += _not_by(evidence.not_audited)
     parts += [f"worker {worker} was lost" for worker in audit.run.workers_lost]
     parts += [f"watcher {name} ({state})" for name, state in evidence.watchers.items() if "failed" in state]
     aside = _aside(audit)
@@ -281,6 +283,20 @@ def _not_judged(audit: Audit, verbosity: int, width: int) -> Iterator[Line]:
             if state != "on":
                 yield from _body(f"{name}: {state}", width)
     yield from _baseline(audit, verbosity, width)
+
+
+def _not_by(items: Iterable[NotAudited]) -> Iterator[str]:
+    """Checks that could not do their work: which, and in how many files; or whose."""
+    files: dict[str, list[str]] = {}
+    for item in items:
+        check, colon, _ = item.reason.removeprefix("not by ").partition(":")
+        if colon and item.reason.startswith("not by "):
+            files.setdefault(check, []).append(item.path)
+    for check, paths in sorted(files.items()):
+        if check == OWN_CHECKS:
+            yield f"the checks of {', '.join(paths)} are not used"
+        else:
+            yield f"{check} failed in {plural(len(paths), 'file')}"
 
 
 def _baseline(audit: Audit, verbosity: int, width: int) -> Iterator[Line]:
