@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+TYPE_CHECKING = False  # as `typing` has it, which is not loaded for that
 if TYPE_CHECKING:
     from pytest_secaudit.leaks import Leak, Leaked, NoLeaks, Secaudit, no_leaks
 

@@ -13,7 +13,7 @@ import os
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from types import CodeType, FrameType, TracebackType
-from typing import Any, ParamSpec, TypeVar, cast
+from typing import Any, ParamSpec, TypeVar, cast, final
 
 from pytest_secaudit.reading import text_at
 from pytest_secaudit.redact import clean
@@ -48,6 +48,7 @@ class Leaked(AssertionError):
         return Leaked, (self.left,)
 
 
+@final
 class NoLeaks:
     """Made by `no_leaks`.
 

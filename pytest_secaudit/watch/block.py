@@ -24,6 +24,7 @@ from pytest_secaudit.watch.areas.threads import Threads
 from pytest_secaudit.watch.areas.values import Hidden, shown
 from pytest_secaudit.watch.engine import Engine
 from pytest_secaudit.watch.ledger import OUTSIDE, Actor
+from pytest_secaudit.watch.patches import Patches
 from pytest_secaudit.watch.promises import Promises, is_among
 from pytest_secaudit.watch.record import Claimed
 from pytest_secaudit.watch.stack import Stack
@@ -128,16 +129,13 @@ class Block:
             engine.leave(self._actor)
             engine.close(self._actor)
             promised = self._promises.subjects() if engine.ledger.claims else frozenset()
-            pairs = zip(engine.ledger.claims, engine.claimed(), strict=True)
-            found = [
-                self._leak(claim.change, record)
-                for claim, record in pairs
-                if not is_among(claim.change.subject, promised)
-            ]
+            claims = zip(engine.ledger.claims, engine.claimed(), strict=True)
+            found = [self._leak(one.change, said) for one, said in claims if not is_among(one.change.subject, promised)]
         finally:
             engine.stop()
             self._taps.take_back()
-        return tuple(found)
+        patched = {leak.subject for leak in found if leak.area == Patches.name}
+        return tuple(leak for leak in found if leak.area == Patches.name or leak.subject not in patched)
 
     def _leak(self, change: Change, record: Claimed) -> Leak:
         place = record.written_at or record.site
@@ -219,4 +217,4 @@ def _state(value: Hashable) -> str:
         return "a value that is not shown"
     if type(value) is str:
         return clean("not there" if value == ABSENT else value[:60])
-    return shown(value) if type(value) in (Held, bool, bytes, float, int, type(None), tuple) else ""
+    return shown(value) if type(value) in (Held, bool, bytes, float, int, type(None)) else ""

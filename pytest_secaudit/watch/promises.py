@@ -7,6 +7,7 @@ nobody looks for them.
 from __future__ import annotations
 
 import gc
+import logging
 import weakref
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -41,9 +42,10 @@ class Promises:
 
 
 def is_among(subject: str, promised: frozenset[str]) -> bool:
-    """Whether this is one of them; of ``sys.path`` the list is put back as a whole."""
-    is_of_path = subject == imports.ORDER or subject.startswith(f"{imports.PATH}[")
-    return subject in promised or (is_of_path and imports.PATH in promised)
+    """Whether this is one of them, or an entry or part of one."""
+    if subject == imports.ORDER:
+        return imports.PATH in promised
+    return subject in promised or any(subject.startswith((f"{one}[", f"{one}.")) for one in promised)
 
 
 # --- private names of pytest: where one is gone, nothing is promised, and our own tests fail
@@ -51,13 +53,18 @@ def is_among(subject: str, promised: frozenset[str]) -> bool:
 
 def _of_monkeypatch(names: Mapping[str, Any]) -> Iterator[str]:
     for target, name, _ in names.get("_setattr", ()):
-        yield attribute_subject(target, name, title(target))
+        known = _of_logger(target) if issubclass(type(target), logging.Logger) else title(target)
+        yield attribute_subject(target, name, known)
     for container, key, _ in names.get("_setitem", ()):
         yield item_subject(container, key, "")
     if names.get("_cwd") is not None:
         yield cwd.SUBJECT
     if names.get("_savesyspath") is not None:
         yield imports.PATH
+
+
+def _of_logger(logger: logging.Logger) -> str:
+    return logs.named("" if logger is logging.root else logger.name)
 
 
 def _of_caplog(names: Mapping[str, Any]) -> Iterator[str]:
