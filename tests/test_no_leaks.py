@@ -1,5 +1,7 @@
 """`no_leaks` judges a block alone: what its body leaves is named, what others do meanwhile is theirs, nothing disturbs an audit."""
 
+# ruff: noqa: PT012 - the body of a block is what is tried here
+
 from __future__ import annotations
 
 import asyncio
@@ -14,13 +16,11 @@ import logging
 import os
 import pickle
 import re
-import signal
 import subprocess
 import sys
 import tempfile
 import textwrap
 import threading
-import time
 import types
 import warnings
 from collections.abc import AsyncIterator, Iterator
@@ -229,8 +229,11 @@ def test_every_state_that_is_watched_is_seen_in_a_block(pytester: pytest.Pyteste
     assert {state.area for state in STATES} >= set(OF_A_BLOCK) - {*FRAMEWORKS, "temporary paths", "warnings"}
 
 
-@pytest.mark.parametrize("which", ["good", "lasting"])
-@pytest.mark.parametrize("args", [(), ("--secaudit",)], ids=["alone", "audited"])
+@pytest.mark.parametrize(
+    ("which", "args"),
+    [("good", ()), ("good", ("--secaudit",)), ("lasting", ())],
+    ids=["alone", "audited", "of the session"],
+)
 def test_whatever_puts_a_state_back_is_silent_in_a_block(
     pytester: pytest.Pytester, which: str, args: tuple[str, ...]
 ) -> None:
@@ -385,9 +388,8 @@ def test_one_block_serves_again_but_not_twice_at_a_time() -> None:
     block = no_leaks("environ")
     with pytest.raises(Leaked), block:
         os.environ["LEFT"] = "1"
-    with block:
-        with pytest.raises(RuntimeError, match="has begun already"):
-            block.__enter__()
+    with block, pytest.raises(RuntimeError, match="has begun already"):
+        block.__enter__()
     assert block.left == ()
 
 
@@ -887,9 +889,7 @@ SUITE = """
 """
 
 
-@pytest.mark.parametrize(
-    "args", [(), ("--secaudit",), ("-n2",), ("-n2", "--secaudit")]
-)
+@pytest.mark.parametrize("args", [(), ("--secaudit",), ("-n2",), ("-n2", "--secaudit")])
 def test_the_fixture_and_blocks_in_runs(pytester: pytest.Pytester, args: tuple[str, ...]) -> None:
     pytester.makepyfile(SUITE)
     result = pytester.run(sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-p", "xdist", *args)
@@ -969,3 +969,68 @@ def test_the_package_names_what_it_has() -> None:
     assert all(hasattr(pytest_secaudit, name) for name in pytest_secaudit.__all__)
     with pytest.raises(AttributeError, match="no attribute 'no_leak'"):
         _ = pytest_secaudit.no_leak  # type: ignore[attr-defined]
+
+
+def test_what_mocker_will_stop_is_known() -> None:
+    """By names of pytest-mock's that are private, as far as it is installed."""
+    plugin = pytest.importorskip("pytest_mock.plugin")
+
+    class Shop:
+        name = "shop"
+
+    shop = Shop()
+    mocker = plugin.MockerFixture(None)
+    with no_leaks():
+        mocker.patch("os.getcwd")
+        mocker.patch.object(sys, "argv", ["a"])
+        mocker.patch.object(shop, "name")
+        mocker.patch.dict(os.environ, {"LEFT_MOCKER": "1"})
+        mocker.spy(os, "getpid")
+    mocker.stopall()
+    with pytest.raises(Leaked) as failed, no_leaks():
+        younger = plugin.MockerFixture(None)
+        younger.patch("os.getcwd")
+    younger.stopall()
+    assert subjects(failed.value) == ["os.getcwd"]
+
+
+# --- the documentation
+
+PAGE = (ROOT / "docs" / "fixture-authors.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"(?ms)^```(\w+)\n(.*?)^```", PAGE)
+
+
+def test_the_page_names_every_area() -> None:
+    listed = PAGE.partition("<!-- areas -->")[2].partition("<!-- /areas -->")[0]
+    assert re.findall(r"`([^`]+)`", listed) == sorted(OF_A_BLOCK)
+    assert all(f"`{name}`" in PAGE for name in OF_A_BLOCK_IF_ASKED)
+
+
+SHOP = """
+    import os
+
+    class Client:
+        def __init__(self, host): pass
+        def ping(self): {act}
+        def close(self): pass
+        def __enter__(self): return self
+        def __exit__(self, *args): pass
+"""
+
+
+@pytest.mark.parametrize(
+    "act", ["pass", "\n\n\n\n\n\n\n\n            os.environ['SHOP_URL'] = '1'"], ids=["tidy", "leaks"]
+)
+def test_what_the_page_shows_runs(pytester: pytest.Pytester, act: str) -> None:
+    python = "\n".join(code for language, code in BLOCKS if language == "python")
+    pytester.makepyfile(test_it=f"import pytest\n{python}\ndef test_client(client): client.ping()\n")
+    pytester.mkpydir("shop").joinpath("client.py").write_text(textwrap.dedent(SHOP).format(act=act), encoding="utf-8")
+    result = pytester.run(sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-p", "no:asyncio", "-k", "client")
+    if act == "pass":
+        result.assert_outcomes(passed=2, deselected=1)
+    else:
+        (output,) = (code for language, code in BLOCKS if language == "text")
+        result.assert_outcomes(failed=1, passed=1, deselected=1)
+        result.stdout.fnmatch_lines(
+            [f"E *{line.replace('[', '[[]')}" for line in output.splitlines()], consecutive=True
+        )

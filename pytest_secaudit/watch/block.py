@@ -23,9 +23,9 @@ from pytest_secaudit.watch.areas import Facts, areas_for
 from pytest_secaudit.watch.areas.threads import Threads
 from pytest_secaudit.watch.areas.values import Hidden, shown
 from pytest_secaudit.watch.engine import Engine
-from pytest_secaudit.watch.ledger import OUTSIDE, Actor
+from pytest_secaudit.watch.ledger import OUTSIDE, Actor, Claim
 from pytest_secaudit.watch.patches import Patches
-from pytest_secaudit.watch.promises import Promises, is_among
+from pytest_secaudit.watch.promises import Promised, Promises
 from pytest_secaudit.watch.record import Claimed
 from pytest_secaudit.watch.stack import Stack
 from pytest_secaudit.watch.state import ABSENT, Change, Held
@@ -128,14 +128,21 @@ class Block:
             self._leave_context()
             engine.leave(self._actor)
             engine.close(self._actor)
-            promised = self._promises.subjects() if engine.ledger.claims else frozenset()
-            claims = zip(engine.ledger.claims, engine.claimed(), strict=True)
-            found = [self._leak(one.change, said) for one, said in claims if not is_among(one.change.subject, promised)]
+            promised = self._promises.given() if engine.ledger.claims else Promised()
+            found = [
+                self._leak(claim.change, said)
+                for claim, said in zip(engine.ledger.claims, engine.claimed(), strict=True)
+                if not promised.holds(claim.change.subject, self._patcher(claim))
+            ]
         finally:
             engine.stop()
             self._taps.take_back()
         patched = {leak.subject for leak in found if leak.area == Patches.name}
         return tuple(leak for leak in found if leak.area == Patches.name or leak.subject not in patched)
+
+    def _patcher(self, claim: Claim) -> object:
+        patches = self._engine.areas[claim.area]
+        return patches.patcher(claim.change) if isinstance(patches, Patches) else None
 
     def _leak(self, change: Change, record: Claimed) -> Leak:
         place = record.written_at or record.site
