@@ -533,6 +533,27 @@ def test_a_task_that_is_still_pending_is_left_and_nobody_waits_for_it(monkeypatc
     assert waited == []
 
 
+def test_a_block_may_begin_in_a_run_of_a_loop_and_end_in_another() -> None:
+    """As around the ``yield`` of a fixture of pytest-asyncio: the loop's own handler of SIGINT is no affair of ours."""
+
+    async def begin(block: pytest_secaudit.NoLeaks) -> None:
+        block.__enter__()
+
+    async def write(name: str) -> None:
+        os.environ[name] = "1"
+
+    block = no_leaks()
+    asyncio.run(begin(block))
+    block.__exit__(None, None, None)
+    assert block.left == ()
+    assert block.not_watched.keys() == {"contextvars", "decimal"}
+    asyncio.run(begin(block))
+    asyncio.run(write("LEFT_LATER"))  # the task that began it is over: whoever comes next acts for it
+    with pytest.raises(Leaked) as failed:
+        block.__exit__(None, None, None)
+    assert subjects(failed.value) == ["os.environ['LEFT_LATER']"]
+
+
 # --- decorators
 
 

@@ -20,6 +20,8 @@ from pytest_secaudit.lean import lean
 from pytest_secaudit.redact import clean
 from pytest_secaudit.watch import real
 from pytest_secaudit.watch.areas import Facts, areas_for
+from pytest_secaudit.watch.areas.contexts import ContextVars
+from pytest_secaudit.watch.areas.generators import Decimals
 from pytest_secaudit.watch.areas.threads import Threads
 from pytest_secaudit.watch.areas.values import Hidden, shown
 from pytest_secaudit.watch.engine import Engine
@@ -33,6 +35,9 @@ from pytest_secaudit.watch.tapping import Taps
 
 #: The blocks that the code at hand runs in. A task takes over those of the code that began it.
 _INSIDE: contextvars.ContextVar[frozenset[int]] = contextvars.ContextVar("blocks", default=frozenset())
+
+#: What belongs to a context.
+_OF_A_CONTEXT = (ContextVars.name, Decimals.name)
 
 _serials = count(1)
 
@@ -99,6 +104,7 @@ class Block:
         self._path, self._holds = path, holds
         self._home = real.get_ident()
         self._task = _loosely(_current_task())
+        self._blind: dict[str, str] = {}
         self._token: contextvars.Token[frozenset[int]] | None = None
         try:
             stack = Stack(facts.relative, is_test_side)
@@ -132,7 +138,7 @@ class Block:
             found = [
                 self._leak(claim.change, said)
                 for claim, said in zip(engine.ledger.claims, engine.claimed(), strict=True)
-                if not promised.holds(claim.change.subject, self._patcher(claim))
+                if claim.area not in self._blind and not promised.holds(claim.change.subject, self._patcher(claim))
             ]
         finally:
             engine.stop()
@@ -160,14 +166,16 @@ class Block:
 
     @property
     def not_watched(self) -> dict[str, str]:
-        return dict(self._engine.off)
+        return {**self._engine.off, **self._blind}
 
     def _leave_context(self) -> None:
         if self._token is not None:
             try:
                 _INSIDE.reset(self._token)
-            except ValueError:  # a fixture of pytest-asyncio may end in another context than it began
+            except ValueError:  # a fixture of pytest-asyncio may
                 _INSIDE.set(_INSIDE.get() - {self._serial})
+                why = "the block ended in another context than it began in"
+                self._blind = {name: why for name in _OF_A_CONTEXT if name in self._engine.areas}
 
     # --- others
 
