@@ -34,6 +34,7 @@ import pytest_secaudit
 from pytest_secaudit import Leaked, no_leaks
 from pytest_secaudit.watch import tapping
 from pytest_secaudit.watch.areas import OF_A_BLOCK, OF_A_BLOCK_IF_ASKED
+from pytest_secaudit.watch.areas.children import _Forks
 from pytest_secaudit.watch.areas.frameworks import NAMES as FRAMEWORKS
 from pytest_secaudit.watch.tapping import Taps, original_of
 
@@ -717,6 +718,21 @@ def test_an_audit_hears_beside_a_block_and_after_it() -> None:
     assert holder.act is original
 
 
+def test_forks_are_told_to_the_newest_run_and_to_blocks() -> None:
+    forks, heard = _Forks(), []
+    run, newer, beside = (lambda name=name: heard.append(name) for name in ("run", "newer", "beside"))
+    with mock.patch("os.register_at_fork", create=True) as register:
+        forks.listen(run)
+        forks.listen(newer)
+        forks.listen(beside, beside=True)
+    tell = register.call_args.kwargs["after_in_parent"]
+    tell()
+    forks.forget(newer)
+    forks.forget(beside)
+    tell()
+    assert heard == ["newer", "beside", "run"]
+
+
 def test_threads_come_and_go_while_others_call() -> None:
     """A tap that is put and taken back in one thread loses no call of another."""
     count, stop = itertools.count(), threading.Event()
@@ -727,6 +743,7 @@ def test_threads_come_and_go_while_others_call() -> None:
 
     holder = types.SimpleNamespace(act=lambda: 1)
     run = Taps()
+    run.put(holder, "act", lambda original, args, kwargs: original(*args, **kwargs))
     run.put(holder, "act", around)
 
     def come_and_go() -> None:
@@ -843,6 +860,24 @@ def test_an_audit_reports_the_same_with_a_block_and_without(pytester: pytest.Pyt
         "thread left",
     }
     assert list(equal_reports().differences(without, with_blocks)) == []
+
+
+def test_a_block_is_a_check(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        """
+        from pytest_secaudit import no_leaks
+        def test_it():
+            with no_leaks():
+                int()
+        def test_with_the_fixture(secaudit):
+            with secaudit.no_leaks():
+                int()
+        def test_nothing():
+            int()
+        """
+    )
+    evidence = audited(pytester)["evidence"]
+    assert (evidence["tests_run"], evidence["tests_with_a_check"]) == (3, 2)
 
 
 # --- the fixture, and runs of pytest
