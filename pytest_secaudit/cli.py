@@ -24,7 +24,6 @@ from pytest_secaudit.adopting import adopted, read_baseline
 from pytest_secaudit.audit import Seen, audit
 from pytest_secaudit.checks import whole
 from pytest_secaudit.checks.headings import HEADINGS
-from pytest_secaudit.collected import relative_to_root
 from pytest_secaudit.conventions import Conventions
 from pytest_secaudit.files import facts_of, observed
 from pytest_secaudit.files_out import print_text
@@ -36,6 +35,7 @@ from pytest_secaudit.noting import notes_in
 from pytest_secaudit.options import read_settings
 from pytest_secaudit.reading import Reading, load, text_at
 from pytest_secaudit.redact import clean
+from pytest_secaudit.relative import relative_to_root
 from pytest_secaudit.reports import terminal
 from pytest_secaudit.reports.formats import Extras, render
 from pytest_secaudit.rules import read

@@ -18,6 +18,7 @@ import pytest
 from pytest_secaudit.lean import lean
 from pytest_secaudit.model import NotAudited
 from pytest_secaudit.redact import clean
+from pytest_secaudit.relative import relative_to_root
 from pytest_secaudit.strangers import bases_of, home_of_class, is_module, names_of
 
 _INSTALLED = frozenset(("site-packages", "dist-packages"))
@@ -296,23 +297,3 @@ def _unwrapped(function: object) -> object:
         return inspect.unwrap(function)  # type: ignore[arg-type]
     except Exception:  # a cycle, or an object with a mind of its own
         return function
-
-
-def relative_to_root(path: str, root: Path, real_root: Path) -> str:
-    """The path from the rootdir, with ``/``; ``<site-packages>/...`` for what is installed elsewhere."""
-    for base in (root, real_root):  # the rootdir may be named by a link
-        inside = path.removeprefix(f"{base}{os.sep}")
-        if inside != path and os.path.normpath(inside) == inside:  # what pathlib says, a hundred times quicker
-            return inside.replace(os.sep, "/")
-        try:
-            return Path(path).relative_to(base).as_posix()
-        except ValueError:
-            pass
-    parts = Path(path).parts
-    for marker in ("site-packages", "dist-packages"):
-        if marker in parts:
-            return "/".join(("<site-packages>", *parts[parts.index(marker) + 1 :]))
-    try:
-        return Path(os.path.relpath(path, root)).as_posix()
-    except ValueError:  # another drive
-        return Path(path).as_posix()

@@ -15,6 +15,7 @@ from typing import Any, Final
 import pytest
 
 from pytest_secaudit.careful import careful
+from pytest_secaudit.claims import lasting
 from pytest_secaudit.collected import definitions_of
 from pytest_secaudit.redact import clean
 from pytest_secaudit.stage import Casting, is_xunit, plugin_of
@@ -123,7 +124,8 @@ class FixtureLog:
             if entry.setups <= _CLOSELY:
                 self._engine.look(closely=True)
             owed = self._engine.ledger.owed(self._engine.ledger.acting)
-            entry.touches.update((clean(change.subject), None) for area, change in owed if area not in _OWN)
+            touched = (lasting("", clean(change.subject)) for area, change in owed if area not in _OWN)
+            entry.touches.update(dict.fromkeys(touched))
         definition.addfinalizer(self._begins)  # runs before the fixture's own
 
     @careful

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from pytest_secaudit.collected import relative_to_root
 from pytest_secaudit.model import Heading
+from pytest_secaudit.relative import relative_to_root
 from pytest_secaudit.settings import (
     DEFAULT_BASELINE,
     BadSetting,

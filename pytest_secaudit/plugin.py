@@ -1,4 +1,4 @@
-"""What pytest loads: options, ini keys, the marker. Inert, and light to import, until asked.
+"""What pytest loads: options, ini keys, the marker, the fixture ``secaudit``. Inert, and light to import, until asked.
 
 Everything else is imported only once ``--secaudit`` (or ``secaudit = true``) is seen.
 """
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
+    from pytest_secaudit.leaks import Secaudit
     from pytest_secaudit.model import Heading
 
 MARKER_HELP = (
@@ -148,6 +149,14 @@ def pytest_configure(config: pytest.Config) -> None:
         install(config)
     elif config.option.secaudit is None:
         _refuse_options_without_effect(config)
+
+
+@pytest.fixture(scope="session")
+def secaudit(pytestconfig: pytest.Config) -> Secaudit:
+    """Assert in a test of your own that code leaves the process as it was: ``with secaudit.no_leaks(): ...``."""
+    from pytest_secaudit.leaks import Secaudit
+
+    return Secaudit(pytestconfig.rootpath)
 
 
 def _is_on(config: pytest.Config, option: argparse.Namespace) -> bool:

@@ -23,7 +23,7 @@ from pytest_secaudit.audit import Seen, audit, with_exit_status
 from pytest_secaudit.cache import ReadingCache, catalogue_key
 from pytest_secaudit.careful import careful, noted
 from pytest_secaudit.carrying import CARRIER, Cargo, joined, readings_in, unpack
-from pytest_secaudit.collected import Collector, relative_to_root
+from pytest_secaudit.collected import Collector
 from pytest_secaudit.conclusion import plural
 from pytest_secaudit.conventions import Conventions
 from pytest_secaudit.files_out import print_text, write_atomically
@@ -37,6 +37,7 @@ from pytest_secaudit.output import print_summary, say_in_the_final_line
 from pytest_secaudit.reader import Reader
 from pytest_secaudit.reading import load, text_at
 from pytest_secaudit.redact import clean
+from pytest_secaudit.relative import relative_to_root
 from pytest_secaudit.settings import BadSetting, Settings
 from pytest_secaudit.static import StaticHalf
 from pytest_secaudit.worker import WorkerAudit, worker_id

@@ -21,12 +21,13 @@ import pytest
 from pytest_secaudit.cache import ReadingCache
 from pytest_secaudit.carrying import Cargo, readings_in
 from pytest_secaudit.checks import built_in
-from pytest_secaudit.collected import Collector, relative_to_root
+from pytest_secaudit.collected import Collector
 from pytest_secaudit.conventions import Conventions
 from pytest_secaudit.live import Surroundings, answer, settle
 from pytest_secaudit.model import Question
 from pytest_secaudit.reader import Reader
 from pytest_secaudit.reading import FixtureFact, Reading, StaticHit
+from pytest_secaudit.relative import relative_to_root
 from pytest_secaudit.settling import surrounds
 from pytest_secaudit.static import StaticHalf
 

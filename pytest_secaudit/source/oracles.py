@@ -379,7 +379,7 @@ _OF_UNITTEST = frozenset(
     enterContext id setUp shortDescription subTest tearDown useFixture
     """.split()
 )
-_EXPECTS = re.compile(r"^(warns|deprecated_call)$")
+_EXPECTS = re.compile(r"^(warns|deprecated_call|no_leaks)$")
 
 
 def surely_checks(module: TestModule, scope: Scope) -> bool:

@@ -7,7 +7,8 @@ saved it; what they saved only passes on from then on.
 
 Several listeners of one run hear one after the other, the first to come as the outermost. A run inside a run (pytester
 in one process) does not stack wrappers: the listeners of the newest run hear alone, and those of the run before it
-again when that is over.
+again when that is over. Who only listens for a while beside all runs (`pytest_secaudit.no_leaks`) silences nobody, and
+hears whoever else does; such listeners come and go in any order, in any thread.
 
 What differs all the same: ``is`` against a reference taken before; ``type()`` of a builtin (``isinstance`` says what it
 always said) and with it ``mock.Mock(spec=...)``'s ``isinstance``; a C method that is listened to on a Python class is a
@@ -25,6 +26,7 @@ import inspect
 import itertools
 import os
 import sys
+import threading
 import types
 import weakref
 from collections.abc import Callable, Mapping
@@ -39,21 +41,22 @@ Around = Callable[[Callable[..., Any], tuple[Any, ...], Mapping[str, Any]], Any]
 _OURS: Final = os.path.dirname(__file__) + os.sep
 _MISSING: Final = object()
 _serials = itertools.count()
+#: Who comes and goes changes lists that others go through; who is called does not wait for it.
+_coming_and_going = threading.RLock()
 _COPIED = ("__name__", "__qualname__", "__doc__", "__module__", "__self__", "__func__", "__text_signature__")
 
 
 class _Heard:
-    """Who listens to one tap: the listeners of each run, of which only those of the newest run hear.
+    """Who listens to one tap: the listeners of each run, of which only those of the newest run hear, and those beside.
 
     Attributes:
-        around: the first listener.
-        inner: what it gets as the original: the next listener, or the original itself.
+        chain: the first listener, and what it gets as the original: the next listener, or the original itself. Both in
+            one, for others call it while it is made anew.
     """
 
     def __init__(self, original: Callable[..., Any]) -> None:
         self.original = original
-        self.around: Around = _only_call
-        self.inner = original
+        self.chain: tuple[Around, Callable[..., Any]] = (_only_call, original)
         self.places: list[tuple[Any, str, object]] = []
         self._runs: dict[Taps, list[Around]] = {}
 
@@ -70,11 +73,16 @@ class _Heard:
         return not self._runs
 
     def _compose(self) -> None:
-        newest = max(self._runs, key=lambda run: run.serial, default=None)
-        self.around, *others = self._runs[newest] if newest is not None else [_only_call]
-        self.inner = self.original
+        newest = max((run for run in self._runs if not run.is_beside), key=lambda run: run.serial, default=None)
+        heard = [] if newest is None else self._runs[newest].copy()
+        for run, arounds in self._runs.items():
+            if run.is_beside:
+                heard += arounds
+        first, *others = heard or [_only_call]
+        inner = self.original
         for around in reversed(others):
-            self.inner = functools.partial(_pass, around, self.inner)
+            inner = functools.partial(_pass, around, inner)
+        self.chain = first, inner
 
 
 def _leave_us_out() -> None:
@@ -111,9 +119,9 @@ class BuiltinTap:
 
     def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
         __tracebackhide__ = True
-        heard = self.heard
+        around, inner = self.heard.chain
         try:
-            return heard.around(heard.inner, args, kwargs)
+            return around(inner, args, kwargs)
         except BaseException:
             _leave_us_out()
             raise
@@ -165,8 +173,9 @@ def _function_tap(original: Callable[..., Any], holder: Any) -> types.FunctionTy
         @functools.wraps(original)
         async def tapped(*args: Any, **kwargs: Any) -> Any:
             __tracebackhide__ = True
+            around, inner = heard.chain
             try:
-                return await heard.around(heard.inner, args, kwargs)
+                return await around(inner, args, kwargs)
             except BaseException:
                 _leave_us_out()
                 raise
@@ -176,8 +185,9 @@ def _function_tap(original: Callable[..., Any], holder: Any) -> types.FunctionTy
         @functools.wraps(original)
         def tapped(*args: Any, **kwargs: Any) -> Any:
             __tracebackhide__ = True
+            around, inner = heard.chain
             try:
-                return heard.around(heard.inner, args, kwargs)
+                return around(inner, args, kwargs)
             except BaseException:
                 _leave_us_out()
                 raise
@@ -224,10 +234,12 @@ class Taps:
     """The taps of one run, to be taken back together.
 
     Attributes:
+        is_beside: it is no run, and silences none: it listens for a while beside whoever else does.
         serial: its number among the runs of this process.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, beside: bool = False) -> None:
+        self.is_beside = beside
         self.serial = next(_serials)
         self._taps: dict[tuple[int, Around], Any] = {}
 
@@ -237,6 +249,10 @@ class Taps:
         ``around`` for a coroutine function is one itself. One function that lives in several places stays one: the
         same ``around`` for it makes the same tap.
         """
+        with _coming_and_going:
+            return self._put(holder, name, around)
+
+    def _put(self, holder: Any, name: str, around: Around) -> bool:
         own = vars(holder).get(name, _MISSING)
         heard = _heard(own)
         if heard is None:
@@ -257,12 +273,13 @@ class Taps:
 
     def take_back(self) -> None:
         """End all of it, the newest first."""
-        while self._taps:
-            _, tap = self._taps.popitem()
-            heard = _heard(tap)
-            if heard is not None and heard.remove(self):
-                while heard.places:
-                    _put_back(tap, *heard.places.pop())
+        with _coming_and_going:
+            while self._taps:
+                _, tap = self._taps.popitem()
+                heard = _heard(tap)
+                if heard is not None and heard.remove(self):
+                    while heard.places:
+                        _put_back(tap, *heard.places.pop())
 
 
 def _put_back(tap: object, holder: Any, name: str, own: object) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import warnings
 from collections.abc import Iterator
 
@@ -17,23 +18,31 @@ STACK = Stack(str, lambda path: path == __file__)
 
 @pytest.fixture
 def area() -> Iterator[Filters]:
+    taps = Taps()
     with warnings.catch_warnings():
-        area = Filters(Taps(), STACK, reset_by_pytest=False)
+        area = Filters(taps, STACK, reset_by_pytest=False)
         assert not area.look()
         assert not area.look()
         yield area
+    taps.take_back()
 
 
 def test_off_where_pytest_resets_them() -> None:
     assert Filters(Taps(), STACK).off == "pytest resets them after every test"
-    assert Filters(Taps(), STACK, reset_by_pytest=False).off == ""
+    taps = Taps()
+    assert Filters(taps, STACK, reset_by_pytest=False).off == ""
+    taps.take_back()
 
 
 def test_a_filter_that_is_left_and_one_that_is_put_back(area: Filters) -> None:
     warnings.filterwarnings("ignore", "secaudit .*", ResourceWarning, "some.module", 7)
+    wrote = sys._getframe().f_lineno - 1
     (change,) = area.look()
     subject = r"warnings.filters['ignore:secaudit .*:ResourceWarning:some.module:7']"
-    assert change == Change(subject, ABSENT, "set")
+    assert (change.subject, change.before, change.after) == (subject, ABSENT, "set")
+    assert change.site is not None
+    assert change.site.edit is not None
+    assert change.site.edit.line == wrote
     assert (area.said(change), area.code) == ("set", "PSA103")
     del warnings.filters[0]
     assert area.look() == [Change(subject, "set", ABSENT)]

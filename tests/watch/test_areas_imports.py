@@ -15,7 +15,7 @@ from unittest import mock
 
 import pytest
 
-from pytest_secaudit.collected import relative_to_root
+from pytest_secaudit.relative import relative_to_root
 from pytest_secaudit.watch.areas.imports import Imports, Order, folder_of_packages
 from pytest_secaudit.watch.stack import Stack
 from pytest_secaudit.watch.state import ABSENT

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import signal
 import sys
 import types
@@ -154,6 +155,25 @@ def test_the_handlers_of_a_running_loop_are_silent(area: Signals) -> None:
     asyncio.run(run())
     assert not area.look()
     assert not area.look_closely()
+
+
+def test_the_handler_of_a_loop_that_runs_when_we_come_is_its_own() -> None:
+    """A block may begin while an asyncio.Runner runs, and end when it does not."""
+    before = signal.getsignal(signal.SIGINT)
+    taps = Taps()
+    try:
+        signal.signal(signal.SIGINT, functools.partial(from_module("asyncio.runners"), None))
+        area = Signals(taps, STACK)
+        assert not area.look()
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        assert not area.look()
+        signal.signal(signal.SIGINT, handler)
+        assert [area.said(change) for change in area.look()] == [
+            f"handled by {__name__}.handler (it was handled by signal.default_int_handler)"
+        ]
+    finally:
+        taps.take_back()
+        signal.signal(signal.SIGINT, before)
 
 
 def test_what_was_set_past_us_is_found_on_close_inspection(area: Signals) -> None:

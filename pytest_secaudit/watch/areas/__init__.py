@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from dataclasses import dataclass
 from functools import partial
 from types import ModuleType
@@ -59,6 +59,7 @@ class Facts:
         deep: namespaces, files and the values of fixtures are looked into.
         root: the rootdir.
         is_ignored: whether a path is pytest's own, or a report's.
+        whoever_holds: a descriptor counts as long as it is open: nobody's namespace is about to go.
     """
 
     warnings_are_reset: bool
@@ -70,6 +71,7 @@ class Facts:
     deep: bool
     root: str
     is_ignored: Callable[[str], bool]
+    whoever_holds: bool = False
 
 
 #: The patches come first: what they change in another area is theirs.
@@ -96,8 +98,11 @@ _PLAIN = (
 )
 
 
-def areas_for(taps: Taps, stack: Stack, facts: Facts) -> list[Area]:
-    """All areas, with their taps in place; one that cannot be made says so and is never looked at."""
+def areas_for(taps: Taps, stack: Stack, facts: Facts, names: Container[str] | None = None) -> list[Area]:
+    """All areas, or those of these names, with their taps in place.
+
+    One that cannot be made says so and is never looked at.
+    """
     makers: list[tuple[Any, Callable[[], Any]]] = [(area, partial(area, taps, stack)) for area in _PLAIN]
     makers += [
         (Logging, partial(Logging, taps, stack, relative=facts.relative)),
@@ -105,7 +110,17 @@ def areas_for(taps: Taps, stack: Stack, facts: Facts) -> list[Area]:
         (Filters, partial(Filters, taps, stack, reset_by_pytest=facts.warnings_are_reset)),
         (Generator, partial(Generator, taps, stack, reseeded=facts.random_is_reseeded)),
         (ContextVars, partial(ContextVars, taps, stack, is_project=facts.is_project)),
-        (Descriptors, partial(Descriptors, taps, stack, is_project=facts.is_project, relative=facts.relative)),
+        (
+            Descriptors,
+            partial(
+                Descriptors,
+                taps,
+                stack,
+                is_project=facts.is_project,
+                relative=facts.relative,
+                whoever_holds=facts.whoever_holds,
+            ),
+        ),
     ]
     makers.append((TemporaryPaths, partial(TemporaryPaths, taps, stack, is_ignored=facts.is_ignored)))
     if facts.deep:
@@ -114,8 +129,9 @@ def areas_for(taps: Taps, stack: Stack, facts: Facts) -> list[Area]:
         makers.append((Files, partial(Files, taps, stack, root=facts.root, is_ignored=facts.is_ignored)))
         makers.append((Elsewhere, partial(Elsewhere, taps, stack, root=facts.root)))
         makers.append((Namespaces, partial(Namespaces, taps, stack, facts.is_project, facts.test_path, facts.relative)))
-    made = [_made(area, make) for area, make in makers]
-    return [*made, *areas_of_frameworks(taps, stack, facts.is_project, facts.test_path)]
+    made = [_made(area, make) for area, make in makers if names is None or area.name in names]
+    frameworks = areas_of_frameworks(taps, stack, facts.is_project, facts.test_path)
+    return [*made, *(area for area in frameworks if names is None or area.name in names)]
 
 
 def _made(area: Any, make: Callable[[], Any]) -> Area:
@@ -167,3 +183,7 @@ _OTHERS = (
     Namespaces,
 )
 WATCHERS = (*(area.name for area in (*_PLAIN, *_OTHERS)), *NAMES, *ACTS)
+
+#: What a block can be watched for: `pytest_secaudit.no_leaks`. The second are dear, and only looked at if asked for.
+OF_A_BLOCK = tuple(name for name in WATCHERS if name not in {*ACTS, *(area.name for area in _OTHERS[-4:])})
+OF_A_BLOCK_IF_ASKED = (Files.name, Namespaces.name)

@@ -111,7 +111,7 @@ class Children:
             taps.put(subprocess.Popen, "__init__", self._around_popen)
             for name in ("posix_spawn", "posix_spawnp"):
                 taps.put(os, name, self._around_spawn)
-            _FORKS.listen(self._forked)
+            _FORKS.listen(self._forked, beside=taps.is_beside)
             self._from_before = frozenset(_children())
 
     # --- looking
@@ -224,22 +224,24 @@ class _Forks:
 
     def __init__(self) -> None:
         self._listeners: list[Callable[[], None]] = []
+        self._beside: list[Callable[[], None]] = []
         self._is_registered = False
 
-    def listen(self, listener: Callable[[], None]) -> None:
+    def listen(self, listener: Callable[[], None], *, beside: bool = False) -> None:
         if not hasattr(os, "register_at_fork"):
             return
         if not self._is_registered:
             self._is_registered = True
             os.register_at_fork(after_in_parent=self._tell)
-        self._listeners.append(listener)
+        (self._beside if beside else self._listeners).append(listener)
 
     def forget(self, listener: Callable[[], None]) -> None:
-        if listener in self._listeners:
-            self._listeners.remove(listener)
+        for listeners in (self._listeners, self._beside):
+            if listener in listeners:
+                listeners.remove(listener)
 
     def _tell(self) -> None:
-        for listener in self._listeners[-1:]:  # of several runs, one inside the other, the newest
+        for listener in (*self._listeners[-1:], *self._beside):  # of several runs, one inside the other, the newest
             listener()
 
 

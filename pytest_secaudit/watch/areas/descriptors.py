@@ -61,6 +61,7 @@ class Descriptors:
     Args:
         is_project: whether a module's file is under the rootdir.
         relative: a file name as the report writes it.
+        whoever_holds: what is open counts even if it will be closed once a name is gone.
     """
 
     name = "descriptors"
@@ -73,7 +74,9 @@ class Descriptors:
         *,
         is_project: Callable[[ModuleType], bool],
         relative: Callable[[str], str] = str,
+        whoever_holds: bool = False,
     ) -> None:
+        self._whoever_holds = whoever_holds
         self._folder = "/proc/self/fd" if os.path.isdir("/proc/self/fd") else "/dev/fd"
         self.off = "" if sys.platform != "win32" and os.path.isdir(self._folder) else "not on this platform"
         self._relative = relative
@@ -182,7 +185,7 @@ class Descriptors:
         found = next((one for one in self._known.values() if one.key == change.key), None)
         if found is None or _target(self._folder, found.number) != found.target:
             return False
-        if found.subject.startswith(_LISTENING):
+        if self._whoever_holds or found.subject.startswith(_LISTENING):
             return True
         if self._held is None:
             self._held = self._holders.of_the_project()

@@ -15,8 +15,9 @@ from typing import Any
 from pytest_secaudit.strangers import called, type_name
 from pytest_secaudit.watch.areas.values import token
 from pytest_secaudit.watch.stack import Stack
-from pytest_secaudit.watch.state import ABSENT, Change
+from pytest_secaudit.watch.state import ABSENT, Change, Site
 from pytest_secaudit.watch.tapping import Taps
+from pytest_secaudit.watch.writes import Writes
 
 _WARNINGS: Mapping[str, Any] = vars(warnings)
 _SHOW = "warnings.showwarning"
@@ -28,27 +29,34 @@ class Filters:
     name = "warnings"
     code = "PSA103"
 
-    def __init__(self, taps: Taps, stack: Stack, *, reset_by_pytest: bool = True) -> None:  # noqa: ARG002
+    def __init__(self, taps: Taps, stack: Stack, *, reset_by_pytest: bool = True) -> None:
         self.off = "pytest resets them after every test" if reset_by_pytest else ""
+        self._writes = Writes(taps, stack)
+        if not reset_by_pytest:  # which line wrote, and whether a library did when it was imported
+            for name in ("filterwarnings", "simplefilter"):
+                self._writes.listen(warnings, name, _added)
         self._last: list[object] = []
         self._shown: object = None
         self._words: dict[str, None] = {}
 
     def look(self) -> Sequence[Change]:
         now, shown = _WARNINGS.get("filters"), _WARNINGS.get("showwarning")
+        sites: Mapping[Any, Site | None] = self._writes.taken()
         if type(now) is not list or (
             shown is self._shown and len(now) == len(self._last) and all(map(is_, now, self._last))
         ):
             return ()
         first = self._shown is None
-        changes = [*self._new_words(now), *self._new_hand(shown)]
+        changes = [*self._new_words(now, sites), *self._new_hand(shown)]
         self._last, self._shown = now.copy(), shown
         return () if first else changes
 
-    def _new_words(self, filters: Sequence[object]) -> list[Change]:
+    def _new_words(self, filters: Sequence[object], sites: Mapping[Any, Site | None]) -> list[Change]:
         before, self._words = self._words, dict.fromkeys(map(_said, filters))
         return [
-            Change(f"warnings.filters[{words!r}]", *((ABSENT, "set") if words in self._words else ("set", ABSENT)))
+            Change(f"warnings.filters[{words!r}]", "set", ABSENT)
+            if words in before
+            else Change(f"warnings.filters[{words!r}]", ABSENT, "set", sites.get(words))
             for words in before | self._words
             if (words in before) != (words in self._words)
         ]
@@ -70,6 +78,13 @@ class Filters:
 
     def stop(self) -> None:
         self._last, self._shown = [], None
+
+
+def _added(args: tuple[Any, ...], kwargs: Mapping[str, Any], result: object) -> str | None:
+    """The filter that a call put in front, or behind the others."""
+    filters = _WARNINGS.get("filters")
+    at_the_end = kwargs.get("append", args[-1] if len(args) > 3 else False)  # its last argument, of either function
+    return _said(filters[-1 if at_the_end is True else 0]) if type(filters) is list and filters else None
 
 
 def _said(item: object) -> str:

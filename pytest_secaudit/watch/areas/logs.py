@@ -194,7 +194,7 @@ class Logging:
         return self._compared(name, before, now, sites)
 
     def _compared(self, name: str, before: _Picture, now: _Picture, sites: Mapping[str, Site]) -> list[Change]:
-        said = _said(as_everywhere(name, self._relative))  # some call it by their file
+        said = named(as_everywhere(name, self._relative))  # some call it by their file
         changes = [
             (kind, Change(f"{said}.{kind}", getattr(before, kind), getattr(now, kind)))
             for kind in _PLAIN
@@ -437,7 +437,7 @@ def _name(logger: logging.Logger, root: logging.Logger) -> str:
     return "" if logger is root or type(name) is not str else name
 
 
-def _said(name: str) -> str:
+def named(name: str) -> str:
     return f"logging.getLogger({name!r})" if name else "logging.getLogger()"
 
 

@@ -163,8 +163,13 @@ def _coroutine_of(task: Any) -> CoroutineType[Any, Any, Any] | None:
 
 
 def _is_running(task: Any) -> bool:
-    """Whether it is pending on a loop that runs."""
+    """Whether it is pending on a loop that runs, and not in this very thread, where it would wait for us."""
     try:
-        return task is not None and _is_pending(task) and bool(_kind_of_task().get_loop(task).is_running())
+        loop = _kind_of_task().get_loop(task) if task is not None and _is_pending(task) else None
+        return loop is not None and bool(loop.is_running()) and loop is not _running_here()
     except Exception:  # a loop with a mind of its own
         return False
+
+
+def _running_here() -> object:
+    return vars(real.modules["asyncio.events"])["_get_running_loop"]()

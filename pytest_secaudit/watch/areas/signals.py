@@ -70,8 +70,10 @@ class Signals:
         changes = []
         for number, handler in zip(self._numbers, self._raw, strict=True):
             before = self._seen.get(number)
-            if is_from(handler, *_TOOLS) and not is_first:
-                continue
+            if is_from(handler, *_TOOLS):
+                if not is_first:
+                    continue
+                handler = _default_of(number)  # noqa: PLW2901 - there when we came, and gone when its owner likes
             now = token(handler)
             if now != before:
                 self._seen[number] = now
@@ -116,6 +118,11 @@ class _Timer:
     def ask(self) -> bool:
         self.runs = self._left is not None and self._left(self._which)[0] > 0
         return self.runs
+
+
+def _default_of(number: int) -> object:
+    """What Python itself does at a signal."""
+    return signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL
 
 
 def _name(number: int) -> str:

@@ -64,6 +64,11 @@ class Patches:
         """Asked before a claim: whether later tests are concerned. From then on the patcher is held no longer."""
         return change.after != ABSENT and self._register.is_lasting(change.key)
 
+    def patcher(self, change: Change) -> object:
+        """What made a patch that is in force; None once it is gone."""
+        told = self._register.told_of(change.key)
+        return None if told is None else told.held.value
+
     def said(self, change: Change) -> str:
         return self._register.said(change)
 

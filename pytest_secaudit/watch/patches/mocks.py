@@ -32,7 +32,8 @@ __unittest = True
 
 MODULES = ("unittest.mock", "mock.mock")
 
-_TAPPING = vars(tapping)
+#: Frames of these are those of the listeners themselves, one beneath the other.
+_TAPPING, _HERE = vars(tapping), globals()
 _ENTER_CONTEXT = getattr(contextlib.ExitStack.enter_context, "__code__", None)
 
 #: Class -> the function in it that must still set these attributes.
@@ -88,7 +89,8 @@ class Mocks:
     def _entering(self, cls: object, start: types.CodeType | None) -> tapping.Around:
         """Hears of every single patch: the names are at hand, and the usual case makes no call."""
         fresh, open_again, where_of = self._register.fresh, self._register.open_again, self._where
-        getframe, enter_context, machinery, kind = real.getframe, _ENTER_CONTEXT, _TAPPING, _ATTRIBUTE
+        getframe, enter_context, kind = real.getframe, _ENTER_CONTEXT, _ATTRIBUTE
+        machinery, here = _TAPPING, _HERE
 
         def entering(original: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
             __tracebackhide__ = True
@@ -100,7 +102,7 @@ class Mocks:
             try:
                 (patcher,) = args
                 caller: Any = getframe(2)
-                while caller.f_globals is machinery:
+                while caller.f_globals is machinery or caller.f_globals is here:
                     caller = caller.f_back
                 if type(patcher) is not cls:
                     caller = _before_derived(caller, patcher)
@@ -126,7 +128,7 @@ class Mocks:
             result = original(*args, **kwargs)
             with QUIETLY:
                 caller: Any = real.getframe(2)
-                while caller.f_globals is _TAPPING:
+                while caller.f_globals is _TAPPING or caller.f_globals is _HERE:
                     caller = caller.f_back
                 self._register.open(_DICT, args[0], _text(given), self._where(caller, start))
             return result
@@ -192,7 +194,7 @@ def _before_derived(caller: types.FrameType | None, patcher: object) -> types.Fr
     codes = [getattr(original_of(raw(cls, "__enter__")), "__code__", None) for cls in type(patcher).__mro__]
     while caller is not None and any(caller.f_code is code for code in codes):
         caller = caller.f_back
-        while caller is not None and caller.f_globals is _TAPPING:
+        while caller is not None and (caller.f_globals is _TAPPING or caller.f_globals is _HERE):
             caller = caller.f_back
     return caller
 

@@ -67,7 +67,10 @@ class Monkeys:
         except AttributeError as error:
             self.off = f"pytest.MonkeyPatch has no {error.name} any more"
             return
-        if type(attributes) is list and type(items) is list:
+        if type(attributes) is ToUndo and type(items) is ToUndo:  # another watch hears of it, too
+            attributes.tell(self)
+            items.tell(self)
+        elif type(attributes) is list and type(items) is list:
             monkey._setattr = ToUndo(_ATTRIBUTE, self)  # noqa: SLF001 - asked for a line above
             monkey._setitem = ToUndo(_ITEM, self)  # noqa: SLF001
         else:
@@ -80,7 +83,8 @@ class Monkeys:
             self._has_moved(args[0])
 
     def _has_moved(self, monkey: Any) -> None:
-        if self.stopped or type(monkey._setattr) is not ToUndo:  # noqa: SLF001 - such a one was made before we came
+        to_undo = monkey._setattr  # noqa: SLF001 - guarded when it was made
+        if self.stopped or type(to_undo) is not ToUndo or not to_undo.tells(self):  # it was made before we came
             return
         if not any(one.is_of(monkey) for one in self.moved[:]):
             self.moved.append(_Monkey(monkey, self.register))
@@ -144,27 +148,36 @@ class _Monkey:
 class ToUndo(list[Any]):
     """The list in which a `MonkeyPatch` keeps what it has to undo; equal to a plain one, copied and pickled as one."""
 
-    __slots__ = ("_acts", "_kind", "_monkeys")
+    __slots__ = ("_acts", "_kind", "_told")
 
     def __init__(self, kind: ActKind, monkeys: Monkeys) -> None:
         super().__init__()
         self._kind = kind
-        self._monkeys = monkeys
-        self._acts: list[tuple[object, Act]] = []
+        self._told = [monkeys]
+        self._acts: list[tuple[object, Act, Monkeys]] = []
+
+    def tell(self, monkeys: Monkeys) -> None:
+        """These want to know, too."""
+        self._told.append(monkeys)
+
+    def tells(self, monkeys: Monkeys) -> bool:
+        """Whether these have heard of it when it was made."""
+        return monkeys in self._told
 
     def append(self, item: Any, /) -> None:
         super().append(item)
-        if not self._monkeys.stopped:
-            with QUIETLY:
-                self._began(item, real.getframe(1))
+        for monkeys in self._told:
+            if not monkeys.stopped:
+                with QUIETLY:
+                    self._began(item, real.getframe(1), monkeys)
 
-    def _began(self, item: tuple[object, object, object], caller: FrameType) -> None:
+    def _began(self, item: tuple[object, object, object], caller: FrameType, monkeys: Monkeys) -> None:
         target, name, before = item
         before = NOTHING if before is _nothing_of_pytest() else before
         act = Act(target, name, before, removed=caller.f_code.co_name in _REMOVERS)
-        self._acts.append((item, act))
+        self._acts.append((item, act, monkeys))
         named = name if type(name) is str and self._kind is _ATTRIBUTE else ""
-        self._monkeys.register.open(self._kind, act, named, self._monkeys.stack.of(caller))
+        monkeys.register.open(self._kind, act, named, monkeys.stack.of(caller))
 
     def _ended(self) -> None:
         """Some may be out of the list: they are undone, the newest first."""
@@ -172,10 +185,10 @@ class ToUndo(list[Any]):
             return
         with QUIETLY:
             left = set(map(id, self))
-            over = [act for item, act in self._acts if id(item) not in left]
-            self._acts = [pair for pair in self._acts if id(pair[0]) in left]
-            for act in reversed(over):
-                undone(self._monkeys.register, act)
+            over = [one for one in self._acts if id(one[0]) not in left]
+            self._acts = [one for one in self._acts if id(one[0]) in left]
+            for _, act, monkeys in reversed(over):
+                undone(monkeys.register, act)
 
     def __setitem__(self, index: Any, value: Any, /) -> None:
         super().__setitem__(index, value)

@@ -199,6 +199,10 @@ class Register:
         told = self.told.get(id(thing))
         return told if told is not None and told.held.value is thing else None
 
+    def told_of(self, key: str) -> _Told | None:
+        """The patch that a change of this key told of."""
+        return self._by_key.get(key)
+
     def _forget(self, key: int, told: _Told) -> None:
         if self.told.get(key) is told:
             del self.told[key]
