@@ -17,5 +17,3 @@ html_title = "pytest-secaudit"
 html_static_path = ["static"]
 html_css_files = ["site.css"]
 html_copy_source = False
-pygments_style = "friendly"  # tables and code on white, readable in print
-pygments_dark_style = "monokai"

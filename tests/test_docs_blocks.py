@@ -248,8 +248,8 @@ def is_yaml(block: Block) -> None:
 def is_json(block: Block) -> None:
     """Entries of a baseline."""
     entries = json.loads(f"[{block.text.strip().rstrip(',')}]")
-    text = json.dumps({"version": 1, "tool": "pytest-secaudit", "checks": {}, "findings": entries})
-    assert len(baseline.parse(text)) == len(entries)
+    text = json.dumps({"baseline_version": 1, "depth": "deep", "catalogue": {}, "entries": entries})
+    assert len(baseline.parse(text).entries) == len(entries)
 
 
 # --- what is printed
