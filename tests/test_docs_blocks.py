@@ -233,7 +233,8 @@ class Scratch:
         place = folder.name
         if "secaudit_baseline" in block.text:
             made = f"--secaudit-baseline={place}/secaudit-baseline.json"
-            assert self.run("pytest", "--rootdir", place, "-q", "--secaudit", made, "--secaudit-write-baseline", place)
+            done = self.run("pytest", "--rootdir", place, "-q", "--secaudit", made, "--secaudit-write-baseline", place)
+            assert done.returncode == 0, done.stdout
         done = self.run("pytest", "--strict-config", "-c", f"{place}/{name}", "--rootdir", place, "--secaudit", place)
         assert done.returncode == 0, done.stdout
         assert f"configfile: {name}" in done.stdout
