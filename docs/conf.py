@@ -1,4 +1,4 @@
-"""Settings of Sphinx: `sphinx-build -W docs build/docs`."""
+"""Settings of Sphinx: `python -m sphinx -W --keep-going -b html docs docs/_build/html`. Nothing is fetched."""
 
 from __future__ import annotations
 
@@ -14,3 +14,6 @@ nitpicky = True
 
 html_theme = "furo"
 html_title = "pytest-secaudit"
+html_static_path = ["static"]
+html_css_files = ["site.css"]
+html_copy_source = False

@@ -7,9 +7,13 @@ writes nothing and exits 1 if one of them is stale.
 from __future__ import annotations
 
 import argparse
+import importlib.util
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 from pytest_secaudit import checks as package
 from pytest_secaudit.checks import built_in
@@ -17,6 +21,7 @@ from pytest_secaudit.explain import page
 from pytest_secaudit.model import DIMENSIONS, Check
 
 FOLDER = Path(__file__).parent / "checks"
+NOTES = FOLDER.parent.parent / "benchmarks" / "field_notes.py"
 HEADINGS = Path(package.__file__).with_name("headings.py")
 
 _HEAD = """\
@@ -60,7 +65,62 @@ def _heading(check: Check) -> str:
 def pages() -> dict[str, str]:
     """The text of each page, by its path below `docs/checks`."""
     checks = built_in()
-    return {"index.md": _index(checks)} | {f"{check.code}.md": _tidy(page(check)) for check in checks}
+    told = measured()
+    return {"index.md": _index(checks)} | {
+        f"{check.code}.md": _tidy(page(check) + "\n" + told.get(check.code, _UNREAD)) for check in checks
+    }
+
+
+_MEASURED = """\
+## How often it was right
+
+Of {labels} of its findings that were read in {suites}, {true} true{share}. [Field notes](../field-notes.md) say
+how, and of which suites.
+"""
+
+_UNREAD = """\
+## How often it was right
+
+None of its findings in suites of others was read yet, so there is no figure. If it is wrong in yours, [we would like
+to know](../disagree.md).
+"""
+
+
+def measured() -> dict[str, str]:
+    """By code: what the labels of the field notes say of a check, and what was false."""
+    notes = _field_notes()
+    by_code: dict[str, list[tuple[str, Any]]] = {}
+    for one in notes.load_all(notes.DATA):
+        for label in one.labels:
+            by_code.setdefault(label.code, []).append((one.suite, label))
+    return {code: _told(notes, found) for code, found in by_code.items()}
+
+
+def _told(notes: ModuleType, found: Sequence[tuple[str, Any]]) -> str:
+    labels = [label for _, label in found]
+    suites = len({suite for suite, _ in found})
+    count = notes.tally(labels)
+    rated = count.labels >= notes.RATED_FROM
+    text = _MEASURED.format(
+        labels=count.labels,
+        suites=f"{suites} suite" + "s" * (suites > 1),
+        true=f"{count.true} {'was' if count.true == 1 else 'were'}",
+        share=f" ({notes.share(count.true, count.labels)})" if rated else ": too few to speak of a share",
+    )
+    false = dict.fromkeys(f"- {suite}: {label.reason}" for suite, label in found if not label.true)
+    return text + ("\nWhat was false:\n\n" + "\n".join(false) + "\n" if false else "")
+
+
+def _field_notes() -> ModuleType:
+    """The script that makes the field notes, which is no part of the package."""
+    name = "field_notes"
+    spec = importlib.util.spec_from_file_location(name, NOTES)
+    if spec is None or spec.loader is None:
+        raise FileNotFoundError(NOTES)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # dataclasses look there
+    spec.loader.exec_module(module)
+    return module
 
 
 def _index(checks: Sequence[Check]) -> str:

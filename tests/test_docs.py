@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import importlib.util
-import os
 import re
 import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType
+from xml.etree import ElementTree
 
 import pytest
 
-from pytest_secaudit import plugin
+from pytest_secaudit import __version__, plugin
 from pytest_secaudit.checks import built_in, whole
 from pytest_secaudit.checks.headings import HEADINGS
 from pytest_secaudit.model import Heading
@@ -25,9 +25,6 @@ KEY = re.compile(r"\bsecaudit(?:_[a-z]+)*\b")
 TEXTS = sorted([ROOT / "README.md", *DOCS.rglob("*.md")])
 #: A line like `pytest --secaudit ...`, in a block of code or in a span.
 COMMAND = re.compile(r"(?:^|`)(?:python -m )?pytest (--(?:no-)?secaudit[^`\n]*)", re.MULTILINE)
-
-#: What differs from run to run, and pytest's last line, which counts subtests since pytest 9.
-TAKES_TIME = re.compile(r"^audit took .*\n| \| asleep .*$|^=+ \d+ passed.*\n?", re.MULTILINE)
 
 
 class Recorder:
@@ -143,23 +140,50 @@ def test_the_table_in_the_readme_has_every_check() -> None:
     assert {code for code in codes if any(first <= code <= (last or first) for first, last in ranges)} == codes
 
 
-def test_the_output_in_the_readme_is_real(tmp_path: Path) -> None:
-    """Each stretch that the README shows is printed so, and in this order, by the run that it names."""
-    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--secaudit"]
-    temporary = dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(tmp_path))
-    run = subprocess.run(
-        command,
-        cwd=ROOT / "examples",
-        env={**os.environ, "COLUMNS": "76", **temporary},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=True,
+def test_the_figures_in_the_readme_are_those_of_the_field_notes() -> None:
+    """Labels that come or go change both."""
+    readme = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
+    said = re.search(
+        r"right\*\* in (\d+) of (\d+) findings \((\d+ %)\) that we read one by one in (\d+) public", readme
     )
-    _, _, rest = (ROOT / "README.md").read_text(encoding="utf-8").partition("```text\n")
-    block, _, _ = rest.partition("```")
-    stretches = TAKES_TIME.sub("", block).split("[...]\n")
-    assert len(stretches) > 1
-    where = [TAKES_TIME.sub("", run.stdout).find(stretch) for stretch in stretches]
-    assert -1 not in where, stretches[where.index(-1)]
-    assert where == sorted(where)
+    notes = re.search(
+        r"In all: (\d+) findings labelled in (\d+) suites, (\d+) of them true \((\d+ %)\)", text("field-notes.md")
+    )
+    assert said is not None
+    assert notes is not None
+    assert said.groups() == (notes[3], notes[1], notes[4], notes[2])
+    sample = re.search(r"in (\d+) of (\d+) that were drawn at random .*? though (\d+) of those", readme)
+    drawn = re.search(
+        r"then.*?(\d+) confirmed.*?drawn at random.*?\| confirmed \| (\d+) \| (\d+) \|",
+        text("field-notes.md"),
+        re.IGNORECASE | re.DOTALL,
+    )
+    assert sample is not None
+    assert drawn is not None
+    assert sample.groups() == (str(int(drawn[2]) + int(drawn[3])), drawn[1], drawn[3])
+
+
+def test_the_picture_of_a_finding_is_of_a_real_one() -> None:
+    """Its lines are those of the block of its page, which tests/test_docs_blocks.py has printed."""
+    picture = ElementTree.parse(DOCS / "pictures" / "finding.svg")
+    lines = ["".join(one.itertext()).strip() for one in picture.iter() if one.get("class") == "out"]
+    assert len(lines) > 4
+    printed = [line.strip() for line in text("reading-a-finding.md").splitlines()]
+    at = printed.index(lines[0])
+    assert printed[at : at + len(lines)] == lines
+
+
+@pytest.mark.parametrize("file", [*TEXTS, ROOT / "CONTRIBUTING.md"], ids=lambda file: file.relative_to(ROOT).as_posix())
+def test_every_link_leads_to_a_file(file: Path) -> None:
+    """Where the pages are read as they lie in the repository, without the site."""
+    links = re.findall(
+        r"\]\((?![a-z]+:)([^)#\s]+)(?:#[^)]*)?\)",
+        re.sub(r"```.*?```|`[^`\n]*`", "", file.read_text("utf-8"), flags=re.DOTALL),
+    )
+    assert [link for link in links if not (file.parent / link).exists()] == []
+
+
+def test_the_version_is_the_same_in_both_places() -> None:
+    found = re.search(r'^version = "(.+)"$', (ROOT / "pyproject.toml").read_text("utf-8"), re.MULTILINE)
+    assert found is not None
+    assert found[1] == __version__
