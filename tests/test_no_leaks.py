@@ -1053,39 +1053,9 @@ def test_what_mocker_will_stop_is_known() -> None:
 # --- the documentation
 
 PAGE = (ROOT / "docs" / "fixture-authors.md").read_text(encoding="utf-8")
-BLOCKS = re.findall(r"(?ms)^```(\w+)\n(.*?)^```", PAGE)
 
 
 def test_the_page_names_every_area() -> None:
     listed = PAGE.partition("<!-- areas -->")[2].partition("<!-- /areas -->")[0]
     assert re.findall(r"`([^`]+)`", listed) == sorted(OF_A_BLOCK)
     assert all(f"`{name}`" in PAGE for name in OF_A_BLOCK_IF_ASKED)
-
-
-SHOP = """
-    import os
-
-    class Client:
-        def __init__(self, host): pass
-        def ping(self): {act}
-        def close(self): pass
-        def __enter__(self): return self
-        def __exit__(self, *args): pass
-"""
-
-
-@pytest.mark.parametrize(
-    "act", ["pass", "\n\n\n\n\n\n\n\n            os.environ['SHOP_URL'] = '1'"], ids=["tidy", "leaks"]
-)
-def test_what_the_page_shows_runs(pytester: pytest.Pytester, act: str) -> None:
-    python = "\n".join(code for language, code in BLOCKS if language == "python")
-    pytester.makepyfile(test_it=f"import pytest\n{python}\ndef test_client(client): client.ping()\n")
-    pytester.mkpydir("shop").joinpath("client.py").write_text(textwrap.dedent(SHOP).format(act=act), encoding="utf-8")
-    result = pytester.run(sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-p", "no:asyncio", "-k", "client")
-    if act == "pass":
-        result.assert_outcomes(passed=2, deselected=1)
-    else:
-        (output,) = (code for language, code in BLOCKS if language == "text")
-        result.assert_outcomes(failed=1, passed=1, deselected=1)
-        shown = output.replace("[", "[[]").splitlines()
-        result.stdout.fnmatch_lines([f"E *{line}" for line in shown], consecutive=True)
