@@ -107,7 +107,11 @@ def test_closures_and_partials_count_by_value() -> None:
     assert made_of(functools.partial(with_default, limit=1)) != made_of(functools.partial(with_default, limit=2))
 
 
-@pytest.mark.parametrize("rule", [with_default, Rule(), Rule().method, cached, made(Rule())], ids=str)
+@pytest.mark.parametrize(
+    "rule",
+    [with_default, Rule(), Rule().method, cached, made(Rule())],
+    ids=["function", "object", "method", "cached", "closure"],
+)
 def test_whatever_can_be_called_comes_to_its_file(rule: Callable[..., object]) -> None:
     (file,) = {mark for mark in made_of(made(0)) if mark.startswith("file ")}
     assert file in made_of(rule)
