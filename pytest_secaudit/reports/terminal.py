@@ -11,7 +11,6 @@ from pytest_secaudit.conclusion import plural
 from pytest_secaudit.lean import lean
 from pytest_secaudit.model import ADVISORY, DEFECT, INFO, OWN_CHECKS, Audit, Finding, NotAudited, Severity
 from pytest_secaudit.policy import NEW_CHECK, count_by_level
-from pytest_secaudit.reports import fixture_rows
 
 MAX_DEFECT_BLOCKS = 20
 MAX_ADVISORY_GROUPS = 5
@@ -234,6 +233,8 @@ def _body(text: str, width: int) -> Iterator[Line]:
 def _fixtures(audit: Audit, verbosity: int, width: int) -> Iterator[Line]:
     if audit.fixtures is None:
         return
+    from pytest_secaudit.reports import fixture_rows  # most runs have no table
+
     rows = fixture_rows.shown(audit.fixtures)
     yield from (Line(line.text, "bold") for line in _wrapped(fixture_rows.headline(rows), width))
     seen = rows if verbosity >= 1 else rows[:MAX_FIXTURES]
