@@ -40,6 +40,11 @@ class Cargo:
     notes: Mapping[str, tuple[Note, ...]] = field(default_factory=dict)
 
 
+def worker_id(config: object) -> str:
+    """``gw0`` in a worker of pytest-xdist, else an empty string."""
+    return str(getattr(config, "workerinput", {}).get("workerid", ""))
+
+
 def pack(cargo: Cargo) -> str:
     """The cargo as an ASCII string."""
     return json.dumps(

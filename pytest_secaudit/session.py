@@ -22,7 +22,7 @@ from pytest_secaudit import __version__
 from pytest_secaudit.audit import Seen, audit, with_exit_status
 from pytest_secaudit.cache import ReadingCache, catalogue_key
 from pytest_secaudit.careful import careful, noted
-from pytest_secaudit.carrying import CARRIER, Cargo, joined, readings_in, unpack
+from pytest_secaudit.carrying import CARRIER, Cargo, joined, readings_in, unpack, worker_id
 from pytest_secaudit.collected import Collector
 from pytest_secaudit.conclusion import plural
 from pytest_secaudit.conventions import Conventions
@@ -40,12 +40,12 @@ from pytest_secaudit.redact import clean
 from pytest_secaudit.relative import relative_to_root
 from pytest_secaudit.settings import BadSetting, Settings
 from pytest_secaudit.static import StaticHalf
-from pytest_secaudit.worker import WorkerAudit, worker_id
 
 if TYPE_CHECKING:
     from pytest_secaudit.baseline import Baseline
     from pytest_secaudit.facts import Facts
     from pytest_secaudit.fixture_check import FixtureCheck
+    from pytest_secaudit.worker import WorkerAudit
 
 # Tests freeze and fake the clock; ours must go on.
 _clock = time.perf_counter
@@ -78,11 +78,13 @@ def install(config: pytest.Config) -> None:
     )
     known = None if worker else _baseline(config, settings)
     outfit = _watch(config, settings, worker)
-    part = (
-        WorkerAudit(config, static, outfit, found)
-        if worker
-        else MainAudit(config, settings, static, outfit, known, found)
-    )
+    part: MainAudit | WorkerAudit
+    if worker:
+        from pytest_secaudit.worker import WorkerAudit
+
+        part = WorkerAudit(config, static, outfit, found)
+    else:
+        part = MainAudit(config, settings, static, outfit, known, found)
     if FAILED in config.stash:
         part.troubles.append(("the watch", config.stash[FAILED]))
     if isinstance(part, MainAudit) and settings.check_fixtures and outfit is not None:

@@ -8,15 +8,10 @@ from dataclasses import replace
 import pytest
 
 from pytest_secaudit.careful import careful, noted
-from pytest_secaudit.carrying import CARRIER, Cargo, pack
+from pytest_secaudit.carrying import CARRIER, Cargo, pack, worker_id
 from pytest_secaudit.offered import Offered
 from pytest_secaudit.outfit import Outfit
 from pytest_secaudit.static import StaticHalf
-
-
-def worker_id(config: pytest.Config) -> str:
-    """``gw0`` in a worker of pytest-xdist, else an empty string."""
-    return str(getattr(config, "workerinput", {}).get("workerid", ""))
 
 
 class WorkerAudit:
