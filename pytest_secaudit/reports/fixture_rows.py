@@ -12,33 +12,54 @@ _MOST_NAMED = 3
 
 
 def shown(rows: Iterable[FixtureRow]) -> list[FixtureRow]:
-    """In the order in which they matter: those that leave something, with a hint, not judged, clean, not run; the dear first."""
+    """In the order in which they matter: those that leave something, with a hint, not judged, clean, not run; the dear first.
+
+    What other plugins define comes last, where it leaves nothing.
+    """
     return sorted((row for row in rows if row.plugin != _OF_PYTEST or row.left), key=_order)
 
 
 def _order(row: FixtureRow) -> tuple[object, ...]:
-    ranks = (row.verdict == "leaks", bool(row.hint) and row.setups, row.verdict.startswith("not judged"), row.setups)
+    ranks = (
+        row.verdict == "leaks",
+        not is_foreign(row),
+        bool(row.hint) and row.setups,
+        row.verdict.startswith("not judged"),
+        row.setups,
+    )
     return (*(not rank for rank in ranks), -(row.setup_s + row.teardown_s), row.path, row.line)
 
 
-def headline(rows: Sequence[FixtureRow], *, is_complete: bool) -> str:
+def is_foreign(row: FixtureRow) -> bool:
+    """A plugin's that is not the project's, with nothing to tell of it."""
+    return row.plugin is not None and not row.left
+
+
+def headline(rows: Sequence[FixtureRow]) -> str:
     """``fixtures: 12 ran, 1 leaks, 2 not seen in this run``."""
     ran = sum(1 for row in rows if row.setups)
     leaks = sum(1 for row in rows if row.verdict == "leaks")
-    unseen = sum(1 for row in rows if row.verdict == "not run")
+    unused = sum(1 for row in rows if _is_unused(row))
+    unseen = sum(1 for row in rows if row.verdict == "not run") - unused
     parts = [f"{ran:,} ran"]
     if leaks:
         parts.append(f"{leaks:,} {'leaks' if leaks == 1 else 'leak'}")
+    if unused:
+        parts.append(f"{unused:,} unused")
     if unseen:
-        parts.append(f"{unseen:,} unused" if is_complete else f"{unseen:,} not seen in this run")
+        parts.append(f"{unseen:,} not seen in this run")
     return f"fixtures: {', '.join(parts)}"
 
 
-def verdict_of(row: FixtureRow, *, is_complete: bool) -> str:
-    """One or two words: a complete run may call a fixture unused."""
+def verdict_of(row: FixtureRow) -> str:
+    """One or two words: where all tests that could ask for it ran, a fixture is unused."""
     if row.verdict == "not run":
-        return "unused" if is_complete else "not seen"
+        return "unused" if _is_unused(row) else "not seen"
     return row.verdict.partition(":")[0]
+
+
+def _is_unused(row: FixtureRow) -> bool:
+    return row.verdict == "not run" and bool(row.hint)
 
 
 def remarks(row: FixtureRow) -> Iterator[str]:

@@ -76,16 +76,15 @@ def _run(audit: Audit) -> str:
 def _fixtures(audit: Audit) -> Iterator[str]:
     if audit.fixtures is None:
         return
-    complete = audit.run.complete
     rows = fixture_rows.shown(audit.fixtures)
-    yield f"**{_sentence(fixture_rows.headline(rows, is_complete=complete))}**"
+    yield f"**{_sentence(fixture_rows.headline(rows))}**"
     yield ""
     if rows:
         yield "| verdict | fixture | scope | set-ups | users | set-up | teardown | where | |"
         yield "| --- | --- | --- | ---: | ---: | ---: | ---: | --- | --- |"
     for row in rows:
         cells = [
-            fixture_rows.verdict_of(row, is_complete=complete),
+            fixture_rows.verdict_of(row),
             f"`{_code(row.name)}`",
             row.scope,
             *fixture_rows.figures(row),

@@ -18,38 +18,37 @@ def section(audit: Audit) -> Element | None:
     """A row for each fixture, those that leave something first; None where nobody asked for it."""
     if audit.fixtures is None:
         return None
-    complete = audit.run.complete
     rows = fixture_rows.shown(audit.fixtures)
-    told = sentence(fixture_rows.headline(rows, is_complete=complete))
+    told = sentence(fixture_rows.headline(rows))
     return element(
         "section",
         element("h2", "Fixtures"),
         element("p", told),
-        *_tables(rows, complete=complete),
+        *_tables(rows),
         id="fixtures",
     )
 
 
-def _tables(rows: Sequence[FixtureRow], *, complete: bool) -> Iterator[Element]:
+def _tables(rows: Sequence[FixtureRow]) -> Iterator[Element]:
     if rows:
-        yield _table(rows[:_SHOWN], complete=complete)
+        yield _table(rows[:_SHOWN])
     if rows[_SHOWN:]:
-        yield fold(f"{len(rows) - _SHOWN:,} more", _table(rows[_SHOWN:_MOST], complete=complete))
+        yield fold(f"{len(rows) - _SHOWN:,} more", _table(rows[_SHOWN:_MOST]))
     if rows[_MOST:]:
         yield element("p", f"{len(rows) - _MOST:,} more: see the JSON report.", class_="quiet")
 
 
-def _table(rows: Sequence[FixtureRow], *, complete: bool) -> Element:
+def _table(rows: Sequence[FixtureRow]) -> Element:
     return element(
         "table",
         element("thead", element("tr", *(element("th", head, scope="col") for head in _HEADS))),
-        element("tbody", *(_row(row, complete=complete) for row in rows)),
+        element("tbody", *(_row(row) for row in rows)),
         class_="fixtures",
     )
 
 
-def _row(row: FixtureRow, *, complete: bool) -> Element:
-    verdict = fixture_rows.verdict_of(row, is_complete=complete)
+def _row(row: FixtureRow) -> Element:
+    verdict = fixture_rows.verdict_of(row)
     remarks = [element("small", *prose(sentence(remark))) for remark in fixture_rows.remarks(row)]
     return element(
         "tr",
