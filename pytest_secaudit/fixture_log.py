@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import inspect
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -16,10 +16,11 @@ import pytest
 
 from pytest_secaudit.careful import careful
 from pytest_secaudit.claims import lasting
-from pytest_secaudit.collected import definitions_of
+from pytest_secaudit.collected import definitions_of, text_attribute
 from pytest_secaudit.redact import clean
 from pytest_secaudit.stage import Casting, is_xunit, plugin_of
 from pytest_secaudit.watch import real
+from pytest_secaudit.watch.areas.fixture_values import FixtureValues
 from pytest_secaudit.watch.engine import Engine
 from pytest_secaudit.watch.record import FixtureRan
 
@@ -30,6 +31,8 @@ _OWN: Final = frozenset(
         "namespaces", "temporary paths", "threads",
     }
 )  # fmt: skip
+#: pytest makes fixtures of the parameters of a test here, and defines none of its own.
+_OF_PARAMETERS: Final = "_pytest.python"
 #: So many set-ups of a fixture are looked at closely.
 _CLOSELY: Final = 3
 _MOST_PARTS: Final = 200
@@ -54,6 +57,8 @@ class _Entry:
     users: set[str] = field(default_factory=set)
     touches: dict[str, None] = field(default_factory=dict)
     values: set[str] = field(default_factory=set)
+    #: The serials of its wide set-ups: so their values are known.
+    serials: list[int] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -77,6 +82,7 @@ class FixtureLog:
         self.troubles: list[tuple[str, str]] = []
         self._casting = casting
         self._engine = engine
+        self._values = engine.areas.get(FixtureValues.name)
         self._entries: dict[tuple[str, str], _Entry] = {}
         self._by_definition: dict[int, tuple[object, _Entry | None]] = {}
         self._running: list[_Lap] = []
@@ -123,7 +129,10 @@ class FixtureLog:
                 entry.users.add(test)
             if entry.setups <= _CLOSELY:
                 self._engine.look(closely=True)
-            owed = self._engine.ledger.owed(self._engine.ledger.acting)
+            acting = self._engine.ledger.acting
+            if acting is not None and acting.scope != "function":
+                entry.serials.append(acting.serial)
+            owed = self._engine.ledger.owed(acting)
             touched = (lasting("", clean(change.subject)) for area, change in owed if area not in _OWN)
             entry.touches.update(dict.fromkeys(touched))
         definition.addfinalizer(self._begins)  # runs before the fixture's own
@@ -143,12 +152,17 @@ class FixtureLog:
         try:
             return (yield)
         finally:
+            self._used(item, _requested(item))
             self._test = ""
 
     @careful
     def _used_by(self, item: pytest.Item) -> None:
         self._test = item.nodeid
-        for definition in _asked_for(item):
+        self._used(item, _asked_for(item))
+
+    @careful
+    def _used(self, item: pytest.Item, definitions: Iterable[pytest.FixtureDef[Any]]) -> None:
+        for definition in definitions:
             entry = self._entry(definition)
             if entry is not None:
                 entry.users.add(item.nodeid)
@@ -161,24 +175,29 @@ class FixtureLog:
                 self._entry(definition)
 
     def _entry(self, definition: pytest.FixtureDef[Any]) -> _Entry | None:
-        """None for the set-ups of xunit and unittest, which are no fixtures to their authors."""
+        """None for the set-ups of xunit and unittest and for parameters, which are no fixtures to their authors."""
         known = self._by_definition.get(id(definition))
         if known is None:  # kept with its definition: the id must not be used again
             known = self._by_definition[id(definition)] = (definition, self._new_entry(definition))
         return known[1]
 
     def _new_entry(self, definition: pytest.FixtureDef[Any]) -> _Entry | None:
-        if is_xunit(definition):
+        function = self._casting.function_of(definition)
+        if is_xunit(definition) or text_attribute(function, "__module__") == _OF_PARAMETERS:
             return None
         identity = self._casting.id_of(definition)
         entry = self._entries.get((identity, definition.argname))
         if entry is None:
             path, line = self._casting.place_of(definition)
-            function = self._casting.function_of(definition)
             has_teardown = inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function)
             entry = _Entry(identity, definition.scope, path, line, tuple(definition.argnames), has_teardown)
             self._entries[identity, definition.argname] = entry
         return entry
+
+    def _changed(self, entry: _Entry) -> tuple[str, ...]:
+        if not isinstance(self._values, FixtureValues):
+            return ()
+        return tuple(sorted(set().union(*(self._values.changed.get(serial, ()) for serial in entry.serials))))
 
     def told(self) -> tuple[FixtureRan, ...]:
         """Everything so far."""
@@ -199,9 +218,18 @@ class FixtureLog:
                 users=len(entry.users),
                 touches=tuple(sorted(entry.touches)),
                 values=tuple(sorted(entry.values)),
+                changed=self._changed(entry),
             )
             for (_, name), entry in self._entries.items()
         )
+
+
+def _requested(item: pytest.Item) -> Iterable[pytest.FixtureDef[Any]]:
+    """The definitions that were in effect in the end, also those asked for by ``request.getfixturevalue``."""
+    # pytest calls no hook for a fixture that stands already, and has no public way to these.
+    # Without the private attributes, such users are not counted: less, not wrong.
+    found: dict[str, pytest.FixtureDef[Any]] = getattr(getattr(item, "_request", None), "_fixture_defs", {})
+    return tuple(found.values())
 
 
 def _asked_for(item: pytest.Item) -> Iterator[pytest.FixtureDef[Any]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from itertools import chain
 
@@ -20,7 +20,12 @@ _MOST_NAMED = 20
 
 
 def table(
-    facts: Facts, findings: Iterable[Finding], *, is_complete: bool, unwatched: str = ""
+    facts: Facts,
+    findings: Iterable[Finding],
+    *,
+    is_complete: bool,
+    unwatched: str = "",
+    places: Collection[str] = ("",),
 ) -> tuple[FixtureRow, ...]:
     """A row for each fixture that was set up, or is defined in a file that was read.
 
@@ -29,6 +34,7 @@ def table(
         findings: all of them.
         is_complete: every test ran, so that what was never set up is not used at all.
         unwatched: why no set-up was seen, if none could be.
+        places: the files and folders whose tests ran; an empty name is the rootdir.
     """
     told = _Told(findings)
     ran = united(facts.ran)
@@ -43,10 +49,16 @@ def table(
     for path, file in facts.files.items():
         for defined in file.fixtures:
             if (path, defined) not in met:
-                hint = UNUSED if is_complete and not unwatched else ""
+                is_unused = is_complete and not unwatched and _is_below(path, places)
+                hint = UNUSED if is_unused else ""
                 verdict = f"not judged: {unwatched}" if unwatched else "not run"
                 rows.append(FixtureRow(defined.name, defined.scope, path, defined.line, verdict=verdict, hint=hint))
     return tuple(sorted(rows, key=lambda row: (row.path, row.line, row.name)))
+
+
+def _is_below(path: str, places: Collection[str]) -> bool:
+    """Whether the tests that could ask for what this file defines all ran."""
+    return any(not place or path == place or path.startswith(f"{place}/") for place in places)
 
 
 def united(ran: Iterable[FixtureRan]) -> tuple[FixtureRan, ...]:
@@ -67,6 +79,7 @@ def _one(group: Sequence[FixtureRan]) -> FixtureRan:
         users=sum(one.users for one in group),
         touches=tuple(sorted(set(chain.from_iterable(one.touches for one in group)))),
         values=tuple(sorted(set(chain.from_iterable(one.values for one in group)))),
+        changed=tuple(sorted(set(chain.from_iterable(one.changed for one in group)))),
     )
 
 
@@ -87,8 +100,7 @@ class _Told:
             if finding.evidence != "confirmed" or "area" not in finding.detail or finding.subject is None:
                 continue
             if finding.code == "PSA106":
-                name = finding.subject.removeprefix("fixture:").partition("[")[0].partition(".")[0]
-                self._changed[name].update((owner.id, None) for owner in finding.owners)
+                self._changed[finding.subject].update((owner.id, None) for owner in finding.owners)
                 continue
             for owner in finding.owners:
                 if owner.kind == "fixture":
@@ -99,7 +111,8 @@ class _Told:
 
     def changed_by(self, ran: FixtureRan) -> tuple[str, ...]:
         """Of a fixture of the function every test has its own value."""
-        return () if ran.scope == "function" else tuple(sorted(self._changed.get(ran.name, ())))[:_MOST_NAMED]
+        owners = chain.from_iterable(self._changed.get(subject, ()) for subject in ran.changed)
+        return () if ran.scope == "function" else tuple(sorted(set(owners)))[:_MOST_NAMED]
 
 
 def _row(ran: FixtureRan, defined: DefinedFixture | None, told: _Told, every: Sequence[FixtureRan]) -> FixtureRow:

@@ -139,7 +139,7 @@ def _begin(config: pytest.Config) -> Outfit | None:
     outputs = Outputs(taps, stack, engine.who)
     loads = Loads(taps, stack, engine.who, test_side.is_own)
     mocks = Mocks(taps, stack, engine.who, engine.source_of, off="by secaudit_watch_skip" if "mocks" in skip else "")
-    hooks = Watching(engine, Casting(collector), clock, contact, outputs, loads, mocks)
+    hooks = Watching(engine, Casting(collector, test_side.at_home), clock, contact, outputs, loads, mocks)
     hooks.learn = test_side.learn
     hooks.adds_folders = _option(config, "importmode") != "importlib"
     hooks.parts = Parts(taps, hooks.part_begins)

@@ -323,7 +323,8 @@ class MainAudit:
         from pytest_secaudit.fixture_table import table
 
         unwatched = "" if result.evidence.watchers else "nothing was run" if result.run.collect_only else "not watched"
-        return table(facts, result.findings, is_complete=result.run.complete, unwatched=unwatched)
+        places = places_named(self.config)
+        return table(facts, result.findings, is_complete=result.run.complete, unwatched=unwatched, places=places)
 
     def _adopted(self, result: Audit) -> Audit:
         """The result by the baseline; a baseline that was asked for is written."""
@@ -450,6 +451,16 @@ class MainAudit:
                 reporter.write_line(f"secaudit: no audit was made; {hook} failed with {error}", red=True)
         else:
             print_summary(self.result, self.write_errors, reporter, self.config)
+
+
+def places_named(config: pytest.Config) -> tuple[str, ...]:
+    """The files and folders that the command line asks for, without those of which it names single tests."""
+    if config.args_source is not config.ArgsSource.ARGS:
+        return ("",)
+    whole = [argument for argument in config.args if "::" not in argument]
+    root, folder = config.rootpath, config.invocation_params.dir
+    found = (relative_to_root(os.path.abspath(folder / argument), root, root.resolve()) for argument in whole)
+    return tuple("" if place == "." else clean(place) for place in found)
 
 
 def files_named(config: pytest.Config) -> frozenset[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import re
 import sys
@@ -40,8 +41,10 @@ class Cast:
 class Casting:
     """Finds the actor behind what pytest runs; what is known of a fixture is found out once."""
 
-    def __init__(self, collector: Collector) -> None:
+    def __init__(self, collector: Collector, at_home: Callable[[str], str] = str) -> None:
         self._collector = collector
+        #: The project's own file behind one that is installed.
+        self._at_home = functools.cache(at_home)
         #: By the id of the definition: it is kept, for its id must not be used again, and so is its own function.
         self._fixtures: dict[int, tuple[object, Actor, Callable[..., object]]] = {}
         self._classes: dict[int, tuple[type, str, int]] = {}
@@ -163,7 +166,7 @@ class Casting:
         code = _code(function)
         if code is None:
             return "", 1
-        return self._collector.relative(code.co_filename), code.co_firstlineno
+        return self._collector.relative(self._at_home(code.co_filename)), code.co_firstlineno
 
 
 def plugin_of(path: str) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import filecmp
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +15,8 @@ from pytest_secaudit.strangers import names_of
 _NO_PRODUCT = frozenset(
     "benchmarks build conftest docs examples fabfile noxfile scripts setup t tasks test tests testing tools".split()
 )
+#: Where the packages of a checkout usually lie.
+_HOMES = ("", "src", "lib", "python")
 _FOLDERS = frozenset(("t", "test", "tests", "testing", "unittests", "functional_tests", "integration_tests"))
 
 
@@ -66,6 +69,14 @@ class TestSide:
         installed = _below_installed(path) if self._elsewhere else None
         return installed is not None and _package(installed) in self._elsewhere
 
+    def at_home(self, path: str) -> str:
+        """The file of the checkout that an installed one was made of; the path itself if there is none like it."""
+        inside = _below_installed(path) if self._elsewhere else None
+        if inside is None or _package(inside) not in self._elsewhere:
+            return path
+        homes = (os.path.join(self._roots[0], folder, inside) for folder in _HOMES)
+        return next((home for home in homes if _are_alike(home, path)), path)
+
     def is_own(self, path: str) -> bool:
         """Whether a file is the project's: anywhere under the rootdir."""
         return path.startswith(self._roots)
@@ -85,9 +96,16 @@ class TestSide:
         return bool(self._packages) and _package(inside) not in self._packages
 
 
+def _are_alike(one: str, other: str) -> bool:
+    try:
+        return filecmp.cmp(one, other, shallow=False)
+    except OSError:
+        return False
+
+
 def _own_packages(root: Path) -> Iterator[str]:
     """The packages and modules of a checkout, as far as they lie where they usually do."""
-    for folder in (root, root / "src", root / "lib", root / "python"):
+    for folder in map(root.joinpath, _HOMES):
         with contextlib.suppress(OSError):
             for entry in folder.iterdir():
                 name = entry.name.removesuffix(".py")

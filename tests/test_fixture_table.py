@@ -19,6 +19,7 @@ CONFTEST = "conftest.py"
 RAN = FixtureRan(
     id="conftest.py::db", name="db", scope="module", path=CONFTEST, line=4, plugin=None, asks=(), has_teardown=False,
     setups=4, failures=0, setup_s=0.8, teardown_s=0.1, users=9, touches=(), values=("",),
+    changed=("fixture:db", "fixture:db['x']"),
 )  # fmt: skip
 OWNER = Owner("fixture", RAN.id, CONFTEST, 4, "module")
 
@@ -54,6 +55,7 @@ def test_what_it_left_and_who_changes_its_value() -> None:
     assert (row.verdict, row.left, row.value_changed_by) == ("leaks", ("os.environ['B']",), (test.id,))
     assert row.hint == "a narrower scope, or a copy for each test"
     assert only(replace(RAN, scope="function"), found("fixture:db", test, "PSA106")).value_changed_by == ()
+    assert only(replace(RAN, changed=()), found("fixture:db", test, "PSA106")).value_changed_by == ()  # of another one
 
 
 def test_a_suspicion_is_nothing_that_was_left() -> None:
@@ -68,6 +70,10 @@ def test_a_set_up_that_always_fails_is_not_judged() -> None:
 def test_what_never_ran() -> None:
     rows = table(facts(defined=(DefinedFixture("db", 5, "module"),)), (), is_complete=True)
     assert [(row.verdict, row.hint) for row in rows] == [("not run", "no test of a complete run asks for it")]
+    unused = DefinedFixture("db", 5, "module")
+    for places, hint in (((CONFTEST,), rows[0].hint), (("tests", "conf"), ""), ((), "")):
+        (row,) = table(facts(defined=(unused,)), (), is_complete=True, places=places)
+        assert row.hint == hint
     (row,) = table(facts(defined=(DefinedFixture("db", 5, "module"),)), (), is_complete=False)
     assert (row.verdict, row.hint) == ("not run", "")
     (row,) = table(facts(defined=(DefinedFixture("db", 5, "module"),)), (), is_complete=True, unwatched="not watched")
@@ -116,19 +122,19 @@ def test_what_could_be_wider(ran: FixtureRan, others: tuple[FixtureRan, ...], sa
 def test_the_order_of_rows_and_their_words() -> None:
     rows = [
         FixtureRow("gone", "function", "c.py", 9, hint=UNUSED),
+        FixtureRow("unseen", "function", "c.py", 10),
+        FixtureRow("foreign", "function", "<site-packages>/x/y.py", 9, "x", 1, setup_s=9.0, verdict="clean"),
+        FixtureRow("foreign_bad", "function", "<site-packages>/x/y.py", 9, "x", 1, verdict="leaks", left=("a",)),
         FixtureRow("cheap", "function", "c.py", 1, setups=1, verdict="clean"),
         FixtureRow("dear", "function", "c.py", 2, setups=1, setup_s=0.2, verdict="clean"),
         FixtureRow("bad", "function", "c.py", 3, setups=1, verdict="leaks", left=tuple("abcde")),
         FixtureRow("tmp_path", "function", "<site-packages>/_pytest/tmpdir.py", 3, "_pytest", 9, verdict="clean"),
     ]
     shown = fixture_rows.shown(rows)
-    assert [row.name for row in shown] == ["bad", "dear", "cheap", "gone"]
-    assert fixture_rows.headline(shown) == "fixtures: 3 ran, 1 leaks, 1 unused"
-    assert (
-        fixture_rows.headline([replace(row, hint="") for row in shown])
-        == "fixtures: 3 ran, 1 leaks, 1 not seen in this run"
-    )
-    assert list(fixture_rows.remarks(shown[0])) == ["left a, b, c and 2 more"]
+    assert [row.name for row in shown] == ["foreign_bad", "bad", "dear", "cheap", "gone", "unseen", "foreign"]
+    assert fixture_rows.headline(shown) == "fixtures: 5 ran, 2 leak, 1 unused, 1 not seen in this run"
+    assert [fixture_rows.verdict_of(row) for row in shown[-3:]] == ["unused", "not seen", "clean"]
+    assert list(fixture_rows.remarks(shown[1])) == ["left a, b, c and 2 more"]
     assert [fixture_rows.seconds(value) for value in (0, 0.012, 0.4)] == ["-", "12 ms", "0.40 s"]
 
 
@@ -284,6 +290,109 @@ def test_the_table_in_the_terminal_and_in_reviews(suite: pytest.Pytester) -> Non
     page = (suite.path / "a.html").read_text("utf-8")
     assert '<section id="fixtures">' in page
     assert page.count("<code>broker</code>") >= 1
+
+
+STANDS_ALREADY = """
+import pytest
+
+@pytest.fixture(scope="session")
+def db():
+    return {}
+
+@pytest.fixture(scope="module", name="shared")
+def other():
+    yield [1]
+"""
+ASKS_LATER = """
+import unittest
+import pytest
+
+@pytest.fixture
+def through(request):
+    return request.getfixturevalue("db")
+
+@pytest.mark.parametrize("number", [1, 2, 3])
+def test_in_its_body(request, number):
+    request.getfixturevalue("db")
+
+def test_through(through):
+    pass
+
+def test_not():
+    pass
+
+@pytest.fixture(scope="module")
+def shared():
+    return [2]
+
+def test_reads(shared):
+    assert shared
+
+def test_reads_again(shared):
+    assert shared
+"""
+CHANGES = """
+def test_changes(shared):
+    shared.append(1)
+
+def test_reads(shared):
+    assert shared
+"""
+
+
+def test_who_asks_late_for_what_stands_already_is_a_user(pytester: pytest.Pytester) -> None:
+    # Red when pytest's private `_request` or `_fixture_defs` go away.
+    pytester.makeconftest(STANDS_ALREADY)
+    pytester.makepyfile(test_late=ASKS_LATER, test_other=CHANGES)
+    rows = rows_of(pytester, "--secaudit-fixtures")
+    assert (rows["conftest.py::db"]["setups"], rows["conftest.py::db"]["users"]) == (1, 4)
+    changed = {name: row["value_changed_by"] for name, row in rows.items() if row["name"] == "shared"}
+    assert changed == {"conftest.py::shared": ["test_other.py::test_changes"], "test_late.py::shared": []}
+
+
+def test_parameters_are_no_fixtures(pytester: pytest.Pytester) -> None:
+    pytester.makeconftest(STANDS_ALREADY)
+    pytester.makepyfile(test_late=ASKS_LATER)
+    pytester.runpytest_subprocess("--secaudit", "--secaudit-fixtures", "--secaudit-report=json:a.json")
+    names = {row["name"] for row in json.loads((pytester.path / "a.json").read_text("utf-8"))["fixtures"]}
+    assert names == {"db", "shared", "through"}
+
+
+def test_who_names_a_file_has_not_run_what_could_use_a_conftest(suite: pytest.Pytester) -> None:
+    (suite.path / "sub").mkdir()
+    (suite.path / "sub" / "test_sub.py").write_text(
+        "import pytest\n@pytest.fixture\ndef mine(): pass\ndef test_it(): pass\n", encoding="utf-8"
+    )
+    for argument, verdicts in (
+        ("sub", {"mine": "unused"}),
+        ("sub/test_sub.py", {"mine": "unused"}),
+        ("sub/test_sub.py::test_it", {}),
+        (".", {"mine": "unused", "unused": "unused"}),
+    ):
+        rows = rows_of(suite, "--secaudit-fixtures", argument)
+        assert {row["name"]: "unused" for row in rows.values() if row["hint"] == UNUSED} == verdicts
+
+
+@pytest.mark.parametrize("layout", ["", "src/"])
+def test_the_fixtures_of_the_project_are_its_own_where_it_is_installed(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, layout: str
+) -> None:
+    plugin = "import os, pytest\n\n@pytest.fixture\ndef tide():\n    os.environ['TIDE'] = 'high'\n"
+    for package in (f"{layout}shore", "env/site-packages/shore", "env/site-packages/sky"):
+        folder = pytester.path / package
+        folder.mkdir(parents=True)
+        (folder / "__init__.py").write_text("", encoding="utf-8")
+        (folder / "plugin.py").write_text(plugin.replace("tide", folder.name), encoding="utf-8")
+    (pytester.path / "tests").mkdir()
+    (pytester.path / "tests" / "test_it.py").write_text("def test_it(shore, sky): pass\n", encoding="utf-8")
+    monkeypatch.syspath_prepend(pytester.path / "env" / "site-packages")
+    done = pytester.runpytest_inprocess(
+        "--secaudit", "--secaudit-fixtures", "-pshore.plugin", "-psky.plugin", "--secaudit-report=json:a.json", "tests"
+    )
+    rows = {row["name"]: row for row in json.loads((pytester.path / "a.json").read_text("utf-8"))["fixtures"]}
+    assert (rows["shore"]["path"], rows["shore"]["plugin"]) == (f"{layout}shore/plugin.py", None)
+    assert rows["sky"]["plugin"] == "sky"
+    assert "internal" not in done.stdout.str().lower()
 
 
 def test_a_part_of_the_run_calls_nothing_unused(suite: pytest.Pytester) -> None:

@@ -15,13 +15,27 @@ _UNSEEN = {"unused": "", "not seen": " in this run"}
 
 
 def shown(rows: Iterable[FixtureRow]) -> list[FixtureRow]:
-    """In the order in which they matter: those that leave something, with a hint, not judged, clean, not run; the dear first."""
+    """In the order in which they matter: those that leave something, with a hint, not judged, clean, not run; the dear first.
+
+    What other plugins define comes last, where it leaves nothing.
+    """
     return sorted((row for row in rows if row.plugin != _OF_PYTEST or row.left), key=_order)
 
 
 def _order(row: FixtureRow) -> tuple[object, ...]:
-    ranks = (row.verdict == "leaks", bool(row.hint) and row.setups, row.verdict.startswith("not judged"), row.setups)
+    ranks = (
+        row.verdict == "leaks",
+        not is_foreign(row),
+        bool(row.hint) and row.setups,
+        row.verdict.startswith("not judged"),
+        row.setups,
+    )
     return (*(not rank for rank in ranks), -(row.setup_s + row.teardown_s), row.path, row.line)
+
+
+def is_foreign(row: FixtureRow) -> bool:
+    """A plugin's that is not the project's, with nothing to tell of it."""
+    return row.plugin is not None and not row.left
 
 
 def headline(rows: Sequence[FixtureRow]) -> str:

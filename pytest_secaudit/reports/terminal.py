@@ -237,7 +237,8 @@ def _fixtures(audit: Audit, verbosity: int, width: int) -> Iterator[Line]:
 
     rows = fixture_rows.shown(audit.fixtures)
     yield from (Line(line.text, "bold") for line in _wrapped(fixture_rows.headline(rows), width))
-    seen = rows if verbosity >= 1 else rows[:MAX_FIXTURES]
+    own = [row for row in rows if not fixture_rows.is_foreign(row)]
+    seen = rows if verbosity >= 1 else own[:MAX_FIXTURES]
     if seen:
         yield Line(f"{'':<{_INDENT}}{'set-ups':>7} {'users':>6} {'set-up':>7} {'teardown':>8}")
     for row in seen:
@@ -254,7 +255,8 @@ def _fixtures(audit: Audit, verbosity: int, width: int) -> Iterator[Line]:
         for remark in fixture_rows.remarks(row):
             yield from _body(remark, width)
     if len(rows) > len(seen):
-        yield Line(f"{plural(len(rows) - len(seen), 'more fixture')}: -v")
+        foreign = f", {len(rows) - len(own):,} of other plugins" if len(rows) > len(own) else ""
+        yield Line(f"{plural(len(rows) - len(seen), 'more fixture')}{foreign}: -v")
 
 
 # --- what else is to be said

@@ -101,6 +101,15 @@ class _Repair:
     height: int
     debts: list[_Debt]
 
+    def as_of(self, value: object) -> list[_Debt]:
+        """The debts that stand again with this value; none if it never was there.
+
+        A clean-up may leave out what stood last: `monkeypatch` goes back to what was there before its own fixture.
+        """
+        if self.value == value:
+            return self.debts
+        return self.debts[: next((n for n, debt in enumerate(self.debts) if debt.change.before == value), 0)]
+
 
 @lean
 @dataclass(frozen=True, slots=True)
@@ -187,12 +196,13 @@ class Ledger:
     def _is_undone_repair(self, debts: list[_Debt], key: _Key, change: Change) -> bool:
         """Whether somebody only took away for a while what another owes: `monkeypatch.delenv` of a fixture's variable."""
         repair = self._repairs.get(key)
-        if repair is None or repair.value != change.after or len(debts) < repair.height:
+        again = repair.as_of(change.after) if repair is not None else []
+        if repair is None or not again or len(debts) < repair.height:
             return False
         for debt in debts[repair.height :]:
             self._pay(debt)
-        debts[repair.height :] = repair.debts
-        for debt in repair.debts:
+        debts[repair.height :] = again
+        for debt in again:
             self._owe_again(debt, repair)
         del self._repairs[key]
         return True

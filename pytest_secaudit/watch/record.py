@@ -184,6 +184,7 @@ class FixtureRan:
         users: how many tests ran with it.
         touches: the process-wide state that was changed while it stood.
         values: what tells its values apart: one token if all were equal, an empty one for what nobody can tell.
+        changed: the subjects that changed in its values while it stood.
     """
 
     id: str
@@ -201,6 +202,7 @@ class FixtureRan:
     users: int
     touches: tuple[str, ...]
     values: tuple[str, ...]
+    changed: tuple[str, ...] = ()
 
 
 @lean
@@ -294,7 +296,7 @@ def fixture_ran(data: Mapping[str, Any]) -> FixtureRan:
     Raises:
         KeyError, TypeError: when the data are not of that form.
     """
-    return FixtureRan(**{**data, **{name: tuple(data[name]) for name in ("asks", "touches", "values")}})
+    return FixtureRan(**{**data, **{name: tuple(data[name]) for name in ("asks", "touches", "values", "changed")}})
 
 
 def _placed(item: Mapping[str, Any]) -> dict[str, Any]:

@@ -105,6 +105,32 @@ def test_what_is_nobodys_harm(area: FixtureValues, value: Any, change: Callable[
     assert told(area) == []
 
 
+@pytest.mark.parametrize("depth", [1, 2])
+def test_a_stack_that_grows_silently_shrinks_silently(area: FixtureValues, depth: int) -> None:
+    thing = Thing()
+    area.begin(1, "db", thing)
+    for _ in range(2):
+        for number in range(depth):
+            thing.seen.append(number)
+            assert told(area) == []
+        for _ in range(depth):
+            thing.seen.pop()
+            assert told(area) == []
+    thing.seen = [7]
+    assert told(area) == []  # it has only grown
+    thing.seen = [8]
+    assert told(area) != []
+
+
+def test_of_fixtures_of_one_name_it_is_known_whose_value_changed(area: FixtureValues) -> None:
+    one: dict[str, int] = {}
+    area.begin(1, "db", one)
+    area.begin(2, "db", {"b": 1})
+    one["a"] = 1
+    told(area)
+    assert area.changed == {1: {"fixture:db['a']"}}
+
+
 def test_without_a_close_look_only_what_was_asked_for_is_looked_at(area: FixtureValues) -> None:
     used: dict[str, int] = {}
     unused: dict[str, int] = {}

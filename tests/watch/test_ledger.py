@@ -52,6 +52,19 @@ class World:
         return [(claim.owner.id, claim.change.before, claim.change.after) for claim in self.ledger.claims]
 
 
+def test_a_clean_up_that_goes_back_beyond_the_repair_owes_nothing() -> None:
+    """A plugin's variable; a fixture sets it with `monkeypatch`, its test deletes it, and `monkeypatch` puts it back."""
+    world = World()
+    world.write("of the plugin")
+    monkeypatch, sets = (SET_UP._replace(kind="fixture", id=name, scope="function") for name in ("monkeypatch", "sets"))
+    world.act(sets, "mine")
+    world.act(a_test("test_1")._replace(scope="function"), None)
+    world.act(monkeypatch, "of the plugin")
+    assert not any(world.ledger.owes(actor) for actor in (monkeypatch, sets))
+    world.ledger.close(OUTSIDE)
+    assert world.claims() == [(OUTSIDE.id, None, "of the plugin")]
+
+
 def test_a_repair_is_for_good_once_its_test_is_over() -> None:
     """A tearDown that takes away what setUp set: who sets it again later owes it, and nothing of it is kept alive."""
     world = World()
@@ -421,14 +434,22 @@ class Model:
                 if owner != "outside" and {one[0] for one in paid} != {owner}:
                     self.repair = (owner, before, index, paid)
                 return
-        if self.repair is not None and self.repair[1] == after and len(self.layers) >= self.repair[2]:
-            self.layers[self.repair[2] :] = self.repair[3]
+        again = self._again(after)
+        if self.repair is not None and again and len(self.layers) >= self.repair[2]:
+            self.layers[self.repair[2] :] = again
             self.repair = None
             return
         if self.layers and self.layers[-1][0] == owner and self.layers[-1][3] not in self.claimed:
             self.layers[-1] = (owner, self.layers[-1][1], after, self.layers[-1][3])
         else:
             self.layers.append((owner, before, after, next(self.ids)))
+
+    def _again(self, value: object) -> list[tuple[str, object, object, int]]:
+        if self.repair is None:
+            return []
+        _, before, _, paid = self.repair
+        below = [number for number, layer in enumerate(paid) if layer[1] == value]
+        return paid if before == value else paid[: below[0]] if below else []
 
     def close(self, owner: str) -> None:
         for layer in self.layers:

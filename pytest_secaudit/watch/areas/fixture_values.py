@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import ModuleType
 from typing import Any
 
@@ -38,6 +38,8 @@ class _Watched:
     value: object
     seen: Picture
     weight: int
+    #: What was at the places that have changed without harm since: on the way back there is no harm, either.
+    harmless: dict[Place, Hashable] = field(default_factory=dict)
 
 
 class FixtureValues:
@@ -68,6 +70,8 @@ class FixtureValues:
         self._too_large: dict[str, None] = {}
         #: The keys of those that somebody on stage asked for.
         self._in_use: dict[Hashable, None] = {}
+        #: By key, of all set-ups: fixtures may share a name, and so the subjects of their changes.
+        self.changed: defaultdict[Hashable, set[str]] = defaultdict(set)
 
     def begin(self, key: Hashable, name: str, value: object) -> None:
         """The fixture stands.
@@ -136,9 +140,10 @@ class FixtureValues:
         if now == one.seen:
             return
         before, one.seen = one.seen, now
-        places = [place for place in changed(before, now) if not _is_made_once(before, now, place)]
+        places = [place for place in changed(before, now) if not _is_harmless(one, before, now, place)]
         for step in dict.fromkeys(map(_first_item, places)):
             subject = clean(f"fixture:{one.name}{''.join(step)}")
+            self.changed[key].add(subject)
             yield Change(subject, _part(before, step), _part(now, step), key=f"{key} {subject}")
 
     def _is_open(self, cls: type) -> bool:
@@ -238,6 +243,17 @@ def _shown(state: Hashable) -> str:
     if type(root) is tuple:
         return with_article(root[0])
     return str(getattr(root, "said", "another object"))
+
+
+def _is_harmless(one: _Watched, before: Picture, now: Picture, place: Place) -> bool:
+    """A stack of a helper's that grows is silent, so it may shrink again."""
+    if _is_made_once(before, now, place):
+        one.harmless.setdefault(place, before[place])
+        return True
+    first, was, is_now = one.harmless.get(place, ABSENT), before.get(place), now.get(place)
+    if type(first) is Whole and type(is_now) is Whole:
+        return first.has_only_grown(is_now) and is_now.has_only_grown(was)
+    return first is not ABSENT and first == is_now
 
 
 def _is_made_once(before: Picture, now: Picture, place: Place) -> bool:
