@@ -84,6 +84,8 @@ class FixtureLog:
         self._values = engine.areas.get(FixtureValues.name)
         self._entries: dict[tuple[str, str], _Entry] = {}
         self._running: list[_Lap] = []
+        #: By the id of the definition, which lives as long as the session.
+        self._wanted: dict[int, pytest.FixtureDef[Any]] = {}
         self._test = ""
 
     @pytest.hookimpl(wrapper=True, trylast=True)
@@ -142,6 +144,17 @@ class FixtureLog:
             entry.teardown_s += seconds
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_setup(self, item: pytest.Item) -> Generator[None, None, None]:
+        """Also of a test that is skipped here."""
+        __tracebackhide__ = True
+        self._wanted_by(item)
+        return (yield)
+
+    @careful
+    def _wanted_by(self, item: pytest.Item) -> None:
+        self._wanted.update((id(definition), definition) for definition in _asked_for(item))
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, None, None]:
         """A test stands on all fixtures that it asks for, directly or through others."""
         __tracebackhide__ = True
@@ -187,6 +200,21 @@ class FixtureLog:
 
     def told(self) -> tuple[FixtureRan, ...]:
         """Everything so far."""
+        return (*self._set_up(), *self._only_wanted())
+
+    def _only_wanted(self) -> Iterator[FixtureRan]:
+        """The user's fixtures that only tests ask for which did not get that far: they are not unused."""
+        for definition in self._wanted.values():
+            path, line = self._casting.place_of(definition)
+            identity, name = self._casting.id_of(definition), definition.argname
+            if (identity, name) not in self._entries and not path.startswith("<") and not name.startswith("_"):
+                yield FixtureRan(
+                    id=clean(identity), name=clean(name), scope=definition.scope, path=clean(path), line=line,
+                    plugin=None, asks=(), has_teardown=False, setups=0, failures=0, setup_s=0.0, teardown_s=0.0,
+                    users=0, touches=(), values=(),
+                )  # fmt: skip
+
+    def _set_up(self) -> tuple[FixtureRan, ...]:
         return tuple(
             FixtureRan(
                 id=clean(entry.actor.id),

@@ -135,6 +135,8 @@ def _row(ran: FixtureRan, defined: DefinedFixture | None, told: _Told, every: Se
 def _verdict(ran: FixtureRan, left: Sequence[str]) -> str:
     if left:
         return "leaks"
+    if not ran.setups:  # only tests that were skipped ask for it
+        return "not run"
     if ran.failures == ran.setups:
         return "not judged: its set-up never came to its end"
     return "clean"

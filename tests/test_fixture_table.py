@@ -333,6 +333,18 @@ def test_who_asks_late_for_what_stands_already_is_a_user(pytester: pytest.Pytest
     assert changed == {"conftest.py::shared": ["test_other.py::test_changes"], "test_late.py::shared": []}
 
 
+def test_what_only_skipped_tests_ask_for_is_not_unused(pytester: pytest.Pytester) -> None:
+    pytester.makeconftest(STANDS_ALREADY)
+    pytester.makepyfile(
+        test_it="import pytest\n@pytest.mark.skip\ndef test_it(db): pass\ndef test_other(): pass\n",
+    )
+    rows = rows_of(pytester, "--secaudit-fixtures")
+    assert {name.rpartition("::")[2]: (row["verdict"], bool(row["hint"])) for name, row in rows.items()} == {
+        "db": ("not run", False),
+        "shared": ("not run", True),
+    }
+
+
 def test_parameters_are_no_fixtures(pytester: pytest.Pytester) -> None:
     pytester.makeconftest(STANDS_ALREADY)
     pytester.makepyfile(test_late=ASKS_LATER)
