@@ -635,7 +635,7 @@ def fixture_blocks(fixtures: Sequence[FixturesRead]) -> Iterator[str]:
     yield (
         "`--secaudit-fixtures` on the tests of packages from PyPI: the source of each fixture was read, and set-ups and "
         "users were counted by a second plugin. A row is wrong if any of its cells is, a missing row is none; what was "
-        "wrong has a test. `--secaudit-check-fixture=ALL` gave the same verdicts unless something else is said."
+        "wrong has a test. `--secaudit-check-fixture=ALL` ran for each, too."
     )
     rows = [(one.package, one.version, f"{one.tests:,}", one.rows, one.read, one.wrong, one.found) for one in fixtures]
     yield table(("package", "version", "tests", "rows", "read", "wrong, mended", "what was found"), rows)
