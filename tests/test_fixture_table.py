@@ -345,6 +345,25 @@ def test_what_only_skipped_tests_ask_for_is_not_unused(pytester: pytest.Pytester
     }
 
 
+def test_what_a_fixture_touches_only_for_a_late_test_is_told(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        test_it="""
+        import pytest
+
+        @pytest.fixture(autouse=True)
+        def zone(request, monkeypatch):
+            if "late" in request.node.name:
+                monkeypatch.setenv("ZONE", "late")
+
+        @pytest.mark.parametrize("number", range(5))
+        def test_it(number): pass
+
+        def test_late(): pass
+        """
+    )
+    assert rows_of(pytester, "--secaudit-fixtures")["test_it.py::zone"]["touches"] == ["os.environ['ZONE']"]
+
+
 def test_parameters_are_no_fixtures(pytester: pytest.Pytester) -> None:
     pytester.makeconftest(STANDS_ALREADY)
     pytester.makepyfile(test_late=ASKS_LATER)
