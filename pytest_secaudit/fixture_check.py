@@ -237,9 +237,11 @@ class FixtureCheck:
         if checked is None or not checked.turns:
             why = checked.ended[0].why if checked is not None and checked.ended else "it was not set up"
             return replace(row, verdict=f"not judged: {why}", hint="")
-        second = [one for one in checked.ended if one.turn == "again" and one.when == "setup"]
-        ended_badly = [one for one in checked.ended if one.when == "teardown"]
         unjudged = [one for one in checked.ended if one.turn == "first" and one.when == "setup"]
+        never = {one.parameter for one in unjudged}
+        judged = [one for one in checked.ended if one.parameter not in never]
+        second = [one for one in judged if one.turn == "again" and one.when == "setup"]
+        ended_badly = [one for one in judged if one.when == "teardown"]
         said = [] if row.left else ["leaves nothing"]
         if second:
             said.append(f"does not work twice: {_with_parameter(second[0])}")

@@ -127,8 +127,7 @@ class FixtureLog:
             test = request.node.nodeid if isinstance(request.node, pytest.Item) else self._test
             if test and value is not _FAILED:  # also what is asked for by `getfixturevalue`
                 entry.users.add(test)
-            if entry.setups <= _CLOSELY:
-                self._engine.look(closely=True)
+            self._engine.look(closely=entry.setups <= _CLOSELY)  # it may touch nothing at first
             acting = self._engine.ledger.acting
             if acting is not None and acting.scope != "function":
                 entry.serials.append(acting.serial)

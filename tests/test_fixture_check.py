@@ -165,6 +165,16 @@ def test_what_cannot_be_judged_says_why_and_fails_nothing(suite: pytest.Pytester
     done.stdout.fnmatch_lines(["no fixture was judged; 3 fixtures not judged"])
 
 
+def test_a_parameter_that_is_skipped_each_time_works_with_the_others(suite: pytest.Pytester) -> None:
+    suite.makeconftest(
+        "import pytest\n@pytest.fixture(params=['a', 'b'])\ndef backend(request):\n"
+        "    if request.param == 'b':\n        pytest.skip('not here')\n"
+    )
+    done, data = check(suite, "backend")
+    said = "checked: leaves nothing, works twice, not judged: [b] it skips: not here"
+    assert (verdicts(data)["conftest.py::backend"], done.ret) == (("clean", said), 0)
+
+
 def test_where_it_is_overridden_each_is_one(suite: pytest.Pytester) -> None:
     _, data = check(suite, "price")
     assert set(verdicts(data)) == {"conftest.py::price", "test_a.py::price"}

@@ -350,6 +350,37 @@ def test_who_asks_late_for_what_stands_already_is_a_user(pytester: pytest.Pytest
     assert changed == {"conftest.py::shared": ["test_other.py::test_changes"], "test_late.py::shared": []}
 
 
+def test_what_only_skipped_tests_ask_for_is_not_unused(pytester: pytest.Pytester) -> None:
+    pytester.makeconftest(STANDS_ALREADY)
+    pytester.makepyfile(
+        test_it="import pytest\n@pytest.mark.skip\ndef test_it(db): pass\ndef test_other(): pass\n",
+    )
+    rows = rows_of(pytester, "--secaudit-fixtures")
+    assert {name.rpartition("::")[2]: (row["verdict"], row["hint"] == UNUSED) for name, row in rows.items()} == {
+        "db": ("not run", False),
+        "shared": ("not run", True),
+    }
+
+
+def test_what_a_fixture_touches_only_for_a_late_test_is_told(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        test_it="""
+        import pytest
+
+        @pytest.fixture(autouse=True)
+        def zone(request, monkeypatch):
+            if "late" in request.node.name:
+                monkeypatch.setenv("ZONE", "late")
+
+        @pytest.mark.parametrize("number", range(5))
+        def test_it(number): pass
+
+        def test_late(): pass
+        """
+    )
+    assert rows_of(pytester, "--secaudit-fixtures")["test_it.py::zone"]["touches"] == ["os.environ['ZONE']"]
+
+
 def test_parameters_are_no_fixtures(pytester: pytest.Pytester) -> None:
     pytester.makeconftest(STANDS_ALREADY)
     pytester.makepyfile(test_late=ASKS_LATER)

@@ -391,3 +391,17 @@ class Test(unittest.TestCase):
     data = audit(pytester, source, "-o", "secaudit_budget=0.001", shop=shop)
     assert {one["code"] for one in data["findings"] if one["subject"] == "shop.NAME"} == {"PSA501"}
     assert all(len(owner["ids"]) <= 20 for one in data["findings"] for owner in one["owners"])
+
+
+@pytest.mark.parametrize("args", [(), ("--secaudit-depth=exact",)], ids=["deep", "exact"])
+def test_a_function_that_the_audit_listens_to_is_put_back(pytester: pytest.Pytester, args: tuple[str, ...]) -> None:
+    source = """
+        import socket
+
+        def test_with_monkeypatch(monkeypatch):
+            monkeypatch.setattr(socket, "getaddrinfo", lambda *a, **k: [])
+
+        def test_leaves_it():
+            socket.getaddrinfo = lambda *a, **k: []
+    """
+    assert {owner for _, _, owner, *_ in found(audit(pytester, source, *args))} == {"test_leaves_it"}

@@ -255,8 +255,9 @@ def _fixtures(audit: Audit, verbosity: int, width: int) -> Iterator[Line]:
         for remark in fixture_rows.remarks(row):
             yield from _body(remark, width)
     if len(rows) > len(seen):
-        foreign = f", {len(rows) - len(own):,} of other plugins" if len(rows) > len(own) else ""
-        yield Line(f"{plural(len(rows) - len(seen), 'more fixture')}{foreign}: -v")
+        more, foreign = len(rows) - len(seen), len(rows) - len(own)
+        whose = " of other plugins" if more == foreign else f", {foreign:,} of other plugins" if foreign else ""
+        yield Line(f"{plural(more, 'more fixture')}{whose}: -v")
 
 
 # --- what else is to be said

@@ -14,7 +14,7 @@ from pytest_secaudit.watch.namespaces.differences import Content, Difference, Wa
 from pytest_secaudit.watch.namespaces.kinds import NAMED, Key, Kind, Mark
 from pytest_secaudit.watch.namespaces.roots import MOCKS, Modules, Root
 from pytest_secaudit.watch.namespaces.telling import Spot
-from pytest_secaudit.watch.state import ABSENT, Change
+from pytest_secaudit.watch.state import ABSENT, Change, Held
 from pytest_secaudit.watch.tapping import original_of
 
 #: With more keys changed at once than this it is the container that is named.
@@ -120,7 +120,8 @@ class News:
 
     def _is_habit(self, one: Difference) -> bool:
         """Whether the interpreter or a library does it by itself: a name is added for what a library made."""
-        if original_of(one.value) is not one.value:  # one of our own taps
+        original = original_of(one.value)
+        if original is not one.value and not _is_put_back(one.before, original):  # one of our own taps
             return True
         kind, mark = one.way[-1] if one.way else (None, None)
         if kind is Kind.DICT and type(mark) is str and mark.partition(".")[0] == _OURS:
@@ -129,6 +130,11 @@ class News:
             return False
         home = home_of(one.value)
         return bool(home) and home != "builtins" and not self._modules.is_own(home) and not self._is_stub(one.value)
+
+
+def _is_put_back(before: object, original: object) -> bool:
+    """Whether a tap of ours stands again in the place of a stand-in, and not for the first time in its original's."""
+    return type(before) is Held and before.value is not None and before.value is not original
 
 
 def _of_test(root: Root, way: Way) -> str:
