@@ -12,7 +12,7 @@ from pytest_secaudit.notes import Note
 from pytest_secaudit.observing import Ran, observations
 from pytest_secaudit.reading import Reading
 from pytest_secaudit.redact import clean
-from pytest_secaudit.watch.record import Watched
+from pytest_secaudit.watch.record import SimulatedFailure, Watched
 
 T = TypeVar("T")
 
@@ -39,6 +39,7 @@ def facts_of(readings: Iterable[Reading], notes: Mapping[str, tuple[Note, ...]],
     slept = _by_path((one.place.path, one) for one in watched.slept)
     reached = _by_path((one.owner.path, (one.kind, clean(one.what))) for one in watched.contacts)
     ran = _by_path((one.path, line) for one in watched.lines for line in one.lines)
+    raised = _by_path((one.path, one) for one in watched.simulated)
     followed = watched.watchers.get("lines", "").startswith("on")
     return Facts(
         files={
@@ -52,7 +53,7 @@ def facts_of(readings: Iterable[Reading], notes: Mapping[str, tuple[Note, ...]],
                 ),
                 reached=tuple(sorted(set(reached[reading.path]))),
                 lines=tuple(sorted(set(ran[reading.path]))) if followed else None,
-                raised=_raised(watched, reading.path),
+                raised=_raised(raised[reading.path]),
             )
             for reading in readings
         },
@@ -117,12 +118,11 @@ def _files_of(finding: Finding) -> set[str]:
     return {finding.path, *(owner.path for owner in finding.owners)}
 
 
-def _raised(watched: Watched, path: str) -> dict[int, bool]:
+def _raised(simulated: Iterable[SimulatedFailure]) -> dict[int, bool]:
     """Line of a simulated failure -> whether it was raised in any test."""
     found: dict[int, bool] = {}
-    for one in watched.simulated:
-        if one.path == path:
-            found[one.line] = found.get(one.line, False) or one.raised
+    for one in simulated:
+        found[one.line] = found.get(one.line, False) or one.raised
     return found
 
 

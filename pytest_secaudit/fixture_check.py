@@ -39,7 +39,6 @@ class _Ended:
 
     turn: Turn
     when: str
-    outcome: str
     why: str
     parameter: str
 
@@ -77,7 +76,6 @@ class FixtureCheck:
     ) -> None:
         if namespaces is not None:
             namespaces.sessions_recur = True
-
         self.troubles: list[tuple[str, str]] = []
         self._wanted = wanted
         self._static = static
@@ -186,14 +184,14 @@ class FixtureCheck:
         if report.passed:
             return
         parameter = item.name.partition("[")[2].rstrip("]")
-        raised = call.excinfo.value if call.excinfo is not None else None
-        checked.ended.append(_Ended(turn, report.when, report.outcome, _why(raised), parameter))
+        why = _why(report.when, call.excinfo.value if call.excinfo is not None else None)
+        checked.ended.append(_Ended(turn, report.when, why, parameter))
         has_begun = any(
             one.turn == "first" and one.when == "setup" and one.parameter == parameter for one in checked.ended
         )
         if report.when == "setup" and report.failed and has_begun:  # it cannot be judged here, and that fails no run
             report.outcome = "skipped"
-            report.longrepr = (checked.path, checked.line, f"not judged: {_why(raised)}")
+            report.longrepr = (checked.path, checked.line, f"not judged: {why}")
 
     # --- what it comes to
 
@@ -203,13 +201,14 @@ class FixtureCheck:
         ids = {clean(one.id) for one in self._checked.values()}
         findings = tuple(finding for finding in result.findings if _is_of(finding, ids))
         bad = [row for row in rows if row.verdict == "leaks"]
+        is_judged = any(not row.verdict.startswith("not judged") for row in rows)
         gate = result.gate
         if bad:
             gate = Gate(gate.fail_on, failed=True, reason=f"the fixture check failed the run: {_said(bad)}")
         dimensions = tuple(_counted(one, findings) for one in result.conclusion.dimensions)
         conclusion = replace(
             result.conclusion,
-            verdict="defects" if bad else "no defects found" if rows else "nothing audited",
+            verdict="defects" if bad else "no defects found" if is_judged else "nothing audited",
             text=_concluded(rows),
             dimensions=dimensions,
         )
@@ -258,18 +257,14 @@ class FixtureCheck:
 
 
 def _parents_of(items: Iterable[pytest.Item]) -> list[Parent]:
-    found: dict[Parent, None] = {}
-    for item in items:
-        for node in item.listchain():
-            is_plain = isinstance(node, pytest.Module) or (isinstance(node, pytest.Class) and _is_plain_class(node))
-            if is_plain and isinstance(node, Parent):
-                found[node] = None
+    """Modules first; no classes of unittest, which makes tests in its own way."""
+    nodes = (node for item in items for node in item.listchain())
+    found = dict.fromkeys(
+        node
+        for node in nodes
+        if isinstance(node, pytest.Module) or (isinstance(node, pytest.Class) and type(node) is pytest.Class)
+    )
     return sorted(found, key=lambda node: isinstance(node, pytest.Class))
-
-
-def _is_plain_class(node: pytest.Class) -> bool:
-    """Not of unittest, which makes tests in its own way."""
-    return type(node) is pytest.Class
 
 
 def _seeing(path: str, parents: Sequence[Parent]) -> list[Parent]:
@@ -354,7 +349,7 @@ def _unknown(wanted: FixtureWanted, defined: Mapping[str, Sequence[str]]) -> Bad
 # --- words
 
 
-def _why(raised: BaseException | None) -> str:
+def _why(when: str, raised: BaseException | None) -> str:
     if raised is None:
         return "it did not come to its end"
     if isinstance(raised, pytest.skip.Exception):
@@ -362,12 +357,12 @@ def _why(raised: BaseException | None) -> str:
     if isinstance(raised, AttributeError) and "no attribute 'param'" in str(raised):
         return "it needs request.param, which only a test can give"
     text = str(raised).strip().partition("\n")[0]
-    return clean(f"its set-up raised {type(raised).__name__}{f': {text}' if text else ''}")[:200]
+    part = "clean-up" if when == "teardown" else "set-up"
+    return clean(f"its {part} raised {type(raised).__name__}{f': {text}' if text else ''}")[:200]
 
 
 def _with_parameter(ended: _Ended) -> str:
-    why = ended.why.replace("its set-up raised", "its clean-up raised") if ended.when == "teardown" else ended.why
-    return f"[{ended.parameter}] {why}" if ended.parameter else why
+    return f"[{ended.parameter}] {ended.why}" if ended.parameter else ended.why
 
 
 def _is_of(finding: Finding, fixtures: Collection[str]) -> bool:

@@ -163,6 +163,7 @@ def test_what_cannot_be_judged_says_why_and_fails_nothing(suite: pytest.Pytester
     }
     assert done.ret == 0
     done.stdout.fnmatch_lines(["no fixture was judged; 3 fixtures not judged"])
+    assert data["conclusion"]["verdict"] == "nothing audited"
 
 
 def test_a_parameter_that_is_skipped_each_time_works_with_the_others(suite: pytest.Pytester) -> None:
