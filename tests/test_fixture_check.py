@@ -232,3 +232,19 @@ def test_wrong_values_stop_the_run(suite: pytest.Pytester, options: list[str], s
     done = suite.runpytest_subprocess(*options)
     assert done.ret == pytest.ExitCode.USAGE_ERROR
     done.stderr.fnmatch_lines([said])
+
+
+def test_a_parameter_that_never_stands_says_nothing_of_the_others(suite: pytest.Pytester) -> None:
+    suite.makepyfile(
+        test_c="import pytest\n@pytest.fixture(params=['v4', 'v6'])\ndef door(request):\n    yield request.param\n"
+        "    if request.param == 'v6': raise OSError('never opened')\n"
+        "@pytest.fixture(params=['v4', 'v6'])\ndef gate(request):\n    if request.param == 'v6': raise OSError('no v6')\n"
+        "def test_must_not_run(): pass\n"
+    )
+    _, data = check(suite, "gate", "door")
+    assert verdicts(data) == {
+        "test_c.py::gate": ("clean", "checked: leaves nothing, works twice, not judged: [v6] its set-up raised OSError: no v6"),
+        "test_c.py::door": (
+            "leaks", "checked: leaves nothing, its clean-up fails: [v6] its clean-up raised OSError: never opened"
+        ),
+    }  # fmt: skip
