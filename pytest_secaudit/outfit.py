@@ -88,6 +88,7 @@ class Outfit:
         """Leave the process as it was."""
         self.hooks.engine.stop()
         self.hooks.following.stop()
+        self.hooks.contact.stop()
         self.taps.take_back()
 
 

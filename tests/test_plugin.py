@@ -8,6 +8,8 @@ import re
 
 import pytest
 
+from pytest_secaudit.watch import credentials
+
 SLEEPY = "import time\n\ndef test_sleepy():\n    time.sleep(0.002)\n"
 DEFECT = "def test_defect():\n    assert 'always true'\n"
 CLEAN = "def test_clean():\n    assert 1 + 1 == 2\n"
@@ -382,6 +384,14 @@ def test_inner_runs_of_one_process_do_not_mix_their_modules(pytester: pytest.Pyt
         """
     )
     pytester.runpytest_subprocess("-p", "no:cacheprovider").assert_outcomes(passed=3)
+
+
+def test_a_run_within_a_run_hears_of_no_file_afterwards(pytester: pytest.Pytester) -> None:
+    listeners = list(credentials._listeners)
+    pytester.makepyfile(CLEAN)
+    result = pytester.runpytest_inprocess("--secaudit", "--secaudit-depth=exact", "-v")
+    result.stdout.fnmatch_lines(["no defects found in 1 test of 1 module"])
+    assert credentials._listeners == listeners
 
 
 FAILING = {
