@@ -7,6 +7,7 @@ import functools
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from pytest_secaudit.acts import contacts_of, findings_of_acts, sleep_of
 from pytest_secaudit.catalogue import may_be_elsewhere
@@ -18,6 +19,7 @@ from pytest_secaudit.lifetimes import lifetimes_of
 from pytest_secaudit.model import (
     INFO,
     Audit,
+    BlindSpots,
     Evidence,
     EvidenceSummary,
     Finding,
@@ -33,6 +35,9 @@ from pytest_secaudit.reading import Armed, Reading, StaticHit, fingerprint
 from pytest_secaudit.redact import clean
 from pytest_secaudit.settings import Settings
 from pytest_secaudit.watch.record import Watched
+
+if TYPE_CHECKING:
+    from pytest_secaudit.facts import BlindFacts
 
 
 @dataclass(frozen=True)
@@ -71,7 +76,9 @@ def audit(seen: Seen, settings: Settings, version: str) -> Audit:
     by_lines = list(_suspected(seen, settings))
     suspected = [one.finding for one in by_lines if one.speaks]
     have_checked = checked(seen.readings, seen.watched, seen.outcomes)
-    joined = join(suspected, _seen_in_the_run(seen, settings), seen.watched, seen.outcomes, _failing_path(seen))
+    blind = _blind_spots(seen, settings, have_checked)
+    happened = [*_seen_in_the_run(seen, settings), *_as_findings(blind, settings)]
+    joined = join(suspected, happened, seen.watched, seen.outcomes, _failing_path(seen))
     told = {finding.fingerprint for finding in (*joined.findings, *joined.cleared)}
     judged, used = judge(_acknowledged(joined.findings, seen), placed, settings)
     # What this run has cleared may be confirmed by the next one: its ignore is not in vain.
@@ -88,7 +95,7 @@ def audit(seen: Seen, settings: Settings, version: str) -> Audit:
             findings,
             joined.cleared,
             evidence,
-            _examined(seen.readings, seen.watched),
+            _examined(seen.readings, seen.watched, blind),
             collect_only=seen.run.collect_only,
         ),
         gate=gate(findings, settings, seen.run.exit_status, tests_ran=bool(seen.ran)),
@@ -100,6 +107,7 @@ def audit(seen: Seen, settings: Settings, version: str) -> Audit:
         lifetimes=lifetimes_of(findings),
         bodies=dict(sorted(seen.watched.bodies.items())),
         settled=tuple(sorted({one.fingerprint for one in suspected} - told)),
+        blind_spots=blind,
     )
 
 
@@ -122,6 +130,41 @@ def _seen_in_the_run(seen: Seen, settings: Settings) -> list[Finding]:
         *findings_of_claims(seen.watched.claims, checks),
         *findings_of_acts(seen.watched, checks, settings.max_sleep),
     ]
+
+
+def _blind_spots(seen: Seen, settings: Settings, have_checked: Checked | None) -> BlindSpots | None:
+    """What is only ever mocked, where that was asked for."""
+    if not settings.blind_spots:
+        return None
+    from pytest_secaudit.blind_spots import blind_spots
+
+    return blind_spots(_blind_facts(seen, have_checked), is_complete=seen.run.complete)
+
+
+def blind_facts(seen: Seen) -> BlindFacts:
+    """What blind spots are told from."""
+    return _blind_facts(seen, checked(seen.readings, seen.watched, seen.outcomes))
+
+
+def _blind_facts(seen: Seen, have_checked: Checked | None) -> BlindFacts:
+    from pytest_secaudit.blind_spots import WATCHER
+    from pytest_secaudit.facts import BlindFacts
+
+    watched, state = seen.watched, seen.watched.watchers.get(WATCHER, "off: nothing was watched")
+    return BlindFacts(
+        replaced=watched.replaced,
+        executed=watched.executed,
+        idle=have_checked.idle if have_checked is not None else (),
+        unmeasured=state.removeprefix("off: ") if state != "on" else "",
+    )
+
+
+def _as_findings(blind: BlindSpots | None, settings: Settings) -> Iterable[Finding]:
+    if blind is None or not blind.blind:
+        return ()
+    from pytest_secaudit.blind_spots import CODE, findings_of
+
+    return [one for check in settings.checks if check.code == CODE for one in findings_of(blind, check)]
 
 
 def _acknowledged(findings: Iterable[Finding], seen: Seen) -> Iterator[Finding]:
@@ -229,13 +272,14 @@ def _finding(hit: StaticHit, settings: Settings) -> Finding:
     )
 
 
-def _examined(readings: Iterable[Reading], watched: Watched) -> Mapping[int, int]:
+def _examined(readings: Iterable[Reading], watched: Watched, blind: BlindSpots | None) -> Mapping[int, int]:
     """By dimension: the places that were read, and what was seen to happen: fixtures set up, sleeps, contacts."""
     totals = Counter(
         {6: len(watched.fixtures), 7: sum(one.calls for one in watched.slept), 9: len(contacts_of(watched))}
     )
     for reading in readings:
         totals.update(dict(reading.examined))
+    totals[8] += blind.replaced if blind is not None else 0
     return totals
 
 

@@ -98,7 +98,11 @@ def joined(parts: Iterable[Watched]) -> Watched:
             slept=whole.slept + part.slept,
             contacts=whole.contacts + part.contacts,
             noticed=whole.noticed + part.noticed,
-            watchers={**part.watchers, **{name: state for name, state in whole.watchers.items() if state != "on"}},
+            watchers={
+                **whole.watchers,
+                **part.watchers,
+                **{name: state for name, state in whole.watchers.items() if state != "on"},
+            },
             fixtures=tuple(dict.fromkeys(whole.fixtures + part.fixtures)),
             slept_s=whole.slept_s + part.slept_s,
             slept_in_threads_s=whole.slept_in_threads_s + part.slept_in_threads_s,
@@ -110,5 +114,7 @@ def joined(parts: Iterable[Watched]) -> Watched:
             lines=whole.lines + part.lines,
             simulated=whole.simulated + part.simulated,
             fixtures_ran=whole.fixtures_ran + part.fixtures_ran,
+            replaced=whole.replaced + part.replaced,
+            executed=whole.executed + part.executed,
         )
     return replace(whole, claims=tuple(claims.values()))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from itertools import chain
 from typing import Any
@@ -12,7 +12,7 @@ from pytest_secaudit.lean import lean
 from pytest_secaudit.notes import Note
 from pytest_secaudit.notes import from_plain as note_from_plain
 from pytest_secaudit.watch import record
-from pytest_secaudit.watch.record import FixtureRan
+from pytest_secaudit.watch.record import Executed, FixtureRan, Replaced
 
 
 @lean
@@ -64,6 +64,24 @@ class FileFacts:
 
 @lean
 @dataclass(frozen=True, slots=True)
+class BlindFacts:
+    """What blind spots are told from.
+
+    Attributes:
+        replaced: the functions that were replaced, in each process.
+        executed: what was measured, in each.
+        idle: the tests that passed and are known to check nothing.
+        unmeasured: why nobody measured, if so.
+    """
+
+    replaced: tuple[Replaced, ...] = ()
+    executed: tuple[Executed, ...] = ()
+    idle: tuple[str, ...] = ()
+    unmeasured: str = ""
+
+
+@lean
+@dataclass(frozen=True, slots=True)
 class Facts:
     """What one run knows of all its files.
 
@@ -72,12 +90,14 @@ class Facts:
         fixtures: the ids of the fixtures that were set up.
         sleeps: how many sleeps were counted.
         ran: what is known of each fixture, by process, where the table of them was asked for.
+        blind: what is known of blind spots; None where nobody asked for them.
     """
 
     files: Mapping[str, FileFacts] = field(default_factory=dict)
     fixtures: tuple[str, ...] = ()
     sleeps: int = 0
     ran: tuple[FixtureRan, ...] = ()
+    blind: BlindFacts | None = None
 
     def examined(self, contacts: int) -> Mapping[int, int]:
         """Dimension -> the places that were read, and what was seen to happen: fixtures set up, sleeps, contacts."""
@@ -98,6 +118,20 @@ def together(parts: Iterable[Facts]) -> Facts:
         fixtures=tuple(sorted(set(chain.from_iterable(part.fixtures for part in parts)))),
         sleeps=sum(part.sleeps for part in parts),
         ran=tuple(chain.from_iterable(part.ran for part in parts)),
+        blind=_all_blind([part.blind for part in parts]),
+    )
+
+
+def _all_blind(parts: Sequence[BlindFacts | None]) -> BlindFacts | None:
+    """None if a part does not know: what it ran is not known either."""
+    known = [part for part in parts if part is not None]
+    if len(known) < len(parts):
+        return None
+    return BlindFacts(
+        replaced=tuple(chain.from_iterable(part.replaced for part in known)),
+        executed=tuple(chain.from_iterable(part.executed for part in known)),
+        idle=tuple(sorted(set(chain.from_iterable(part.idle for part in known)))),
+        unmeasured=next((part.unmeasured for part in known if part.unmeasured), ""),
     )
 
 
@@ -141,6 +175,18 @@ def from_plain(data: Mapping[str, Any]) -> Facts:
         fixtures=tuple(data["fixtures"]),
         sleeps=data["sleeps"],
         ran=tuple(map(record.fixture_ran, data["ran"])),
+        blind=_blind(data["blind"]),
+    )
+
+
+def _blind(data: Mapping[str, Any] | None) -> BlindFacts | None:
+    if data is None:
+        return None
+    return BlindFacts(
+        replaced=tuple(map(record.replaced, data["replaced"])),
+        executed=tuple(map(record.executed, data["executed"])),
+        idle=tuple(data["idle"]),
+        unmeasured=data["unmeasured"],
     )
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from itertools import chain
 from typing import TypeVar
 
+from pytest_secaudit.blind_spots import CODE as BLIND_SPOT
+from pytest_secaudit.blind_spots import blind_spots, findings_of, with_blind_spots
+from pytest_secaudit.checks.headings import HEADINGS
 from pytest_secaudit.conclusion import conclude
 from pytest_secaudit.facts import Facts, together
 from pytest_secaudit.files import observed
@@ -15,6 +18,7 @@ from pytest_secaudit.fixture_table import table
 from pytest_secaudit.lifetimes import lifetimes_of
 from pytest_secaudit.model import (
     Audit,
+    BlindSpots,
     Cleared,
     Contact,
     Evidence,
@@ -45,21 +49,26 @@ def merged(audits: Sequence[Audit]) -> Audit:
     facts = together([audit.facts or Facts() for audit in audits])
     evidence = _evidence(audits, facts)
     files = _files(audits)
-    findings, cleared = _findings(audits)
-    contacts = _contacts(audits)
     run = _run(audits)
+    blind = blind_spots(facts.blind, is_complete=run.complete) if facts.blind is not None else None
+    findings, cleared = _findings(audits)
+    findings = _with_blind_spots(findings, blind, evidence)
+    contacts = _contacts(audits)
+    examined = Counter(facts.examined(len(contacts)))
+    examined[8] += blind.replaced if blind is not None else 0
     return Audit(
         version=audits[0].version,
         run=run,
         evidence=evidence,
-        conclusion=conclude(findings, cleared, evidence, facts.examined(len(contacts)), collect_only=run.collect_only),
+        conclusion=conclude(findings, cleared, evidence, examined, collect_only=run.collect_only),
         gate=Gate(),
         findings=findings,
         cleared=_in_full(audits, cleared),
         also_cleared=cleared,
         sleep=_sleep(audits, run.duration_s),
         contacts=contacts,
-        observations=observed(facts, files, findings, evidence.watchers, cleared),
+        observations=with_blind_spots(observed(facts, files, findings, evidence.watchers, cleared), blind),
+        blind_spots=blind,
         files=files,
         tests_judged_for_checks=sum(audit.tests_judged_for_checks for audit in audits),
         lifetimes=lifetimes_of(findings),
@@ -108,6 +117,21 @@ def _findings(audits: Sequence[Audit]) -> tuple[tuple[Finding, ...], tuple[Clear
             known.pop(finding.fingerprint, None)
     cleared = (one for one in known.values() if one.fingerprint not in settled)
     return tuple(sorted(found, key=lambda finding: finding.order)), tuple(sorted(cleared))
+
+
+def _with_blind_spots(
+    findings: Iterable[Finding], blind: BlindSpots | None, evidence: EvidenceSummary
+) -> tuple[Finding, ...]:
+    """What one shard only mocks another may run: they are told anew."""
+    known = {one.fingerprint: one for one in findings if one.code == BLIND_SPOT}
+    others = [one for one in findings if one.code != BLIND_SPOT]
+    if blind is None or BLIND_SPOT not in evidence.checks:
+        return tuple(others)
+    check = next(heading for heading in HEADINGS if heading.code == BLIND_SPOT)
+    found = findings_of(blind, check)
+    told = (replace(one, status=known.get(one.fingerprint, one).status) for one in found)
+    told = (replace(one, reason=known.get(one.fingerprint, one).reason) for one in told)
+    return tuple(sorted((*others, *told), key=lambda finding: finding.order))
 
 
 def _in_full(audits: Sequence[Audit], cleared: Iterable[Cleared]) -> tuple[Finding, ...]:

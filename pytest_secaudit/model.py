@@ -467,6 +467,56 @@ class FixtureRow:
 
 @lean
 @dataclass(frozen=True, slots=True)
+class BlindSpot:
+    """A function of the project that tests replace.
+
+    Attributes:
+        path, line: of its ``def``.
+        replaced_in: the tests during which it was replaced.
+        security: it is relevant to it, for the ``word`` in its name, its module's, or among what it calls.
+        places: where it is replaced.
+        ran: how little it ran, of one that is half-blind.
+        first, body, package, checksum: what tells it in a measurement; see `pytest_secaudit.watch.record.Replaced`.
+    """
+
+    path: str
+    line: int
+    qualname: str
+    replaced_in: tuple[str, ...]
+    security: bool
+    word: str = ""
+    places: tuple[Place, ...] = ()
+    ran: str = ""
+    first: int = 0
+    body: tuple[int, ...] = ()
+    package: str = ""
+    checksum: int = 0
+
+
+@lean
+@dataclass(frozen=True, slots=True)
+class BlindSpots:
+    """What is only ever mocked.
+
+    Attributes:
+        replaced: how many functions tests replace.
+        blind: those that no test runs; security first, then by how many tests replace them.
+        half: those that run only at import, or only in tests that check nothing.
+        unknown: those of which nobody can tell.
+        off: why nothing is said to be blind, if so.
+        not_run: how many were not run in what there was of a partial run.
+    """
+
+    replaced: int = 0
+    blind: tuple[BlindSpot, ...] = ()
+    half: tuple[BlindSpot, ...] = ()
+    unknown: tuple[BlindSpot, ...] = ()
+    off: str = ""
+    not_run: int = 0
+
+
+@lean
+@dataclass(frozen=True, slots=True)
 class Contact:
     """Something outside the process that was reached, or tried, and who did."""
 
@@ -545,6 +595,7 @@ class Audit:
         also_cleared: suspicions that were cleared, of which a report that was read told no more.
         facts: what is known of the files; None where nobody asked for a report.
         fixtures: the table of them; None where nobody asked for it.
+        blind_spots: what is only ever mocked; None where nobody asked for it.
     """
 
     version: str
@@ -566,6 +617,7 @@ class Audit:
     also_cleared: tuple[Cleared, ...] = ()
     facts: Facts | None = None
     fixtures: tuple[FixtureRow, ...] | None = None
+    blind_spots: BlindSpots | None = None
 
     @property
     def all_cleared(self) -> tuple[Cleared, ...]:

@@ -26,12 +26,14 @@ from pytest_secaudit.watch.loads import Loads
 from pytest_secaudit.watch.mocks import Mocks
 from pytest_secaudit.watch.outputs import Outputs
 from pytest_secaudit.watch.parts import Parts
+from pytest_secaudit.watch.patches import Patches
 from pytest_secaudit.watch.record import Watched
 from pytest_secaudit.watch.stack import Stack
 from pytest_secaudit.watch.tapping import Taps
 from pytest_secaudit.watching import Watching
 
 if TYPE_CHECKING:
+    from pytest_secaudit.blind_log import BlindLog
     from pytest_secaudit.fixture_log import FixtureLog
 
 _NAME = "secaudit-watch"
@@ -46,6 +48,7 @@ class Outfit:
     hooks: Watching
     focus: Focus | None = None
     log: FixtureLog | None = None
+    blind: BlindLog | None = None
 
     def is_one_of_several(self, worker: str) -> None:
         """The process has a name of its own among those of the run."""
@@ -61,6 +64,16 @@ class Outfit:
 
         self.log = FixtureLog(self.hooks.casting, self.hooks.engine)
         config.pluginmanager.register(self.log, f"{_NAME}-fixtures")
+
+    def follow_blind_spots(self, config: pytest.Config, test_side: TestSide) -> None:
+        """Note what tests replace, and what of the project runs."""
+        from pytest_secaudit.blind_log import BlindLog
+
+        engine = self.hooks.engine
+        patches: object = engine.areas.get(Patches.name)
+        if isinstance(patches, Patches) and Patches.name not in engine.off:
+            self.blind = BlindLog(config, patches, test_side, self.collector.relative, self.taps)
+            config.pluginmanager.register(self.blind, f"{_NAME}-blind-spots")
 
     def remember_in(self, folder: Path | None) -> None:
         """Look closely where the last run found something, and note what this one finds."""
@@ -79,16 +92,21 @@ class Outfit:
         if self.focus is not None and self.hooks.namespaces is not None:
             self.focus.write(self.hooks.namespaces.found_in)
         rest = self.hooks.rest()
-        if self.log is None:
-            return rest
-        self.hooks.troubles.extend(self.log.troubles)
-        return replace(rest or Watched(), fixtures_ran=self.log.told())
+        if self.log is not None:
+            self.hooks.troubles.extend(self.log.troubles)
+            rest = replace(rest or Watched(), fixtures_ran=self.log.told())
+        if self.blind is not None:
+            rest = self.blind.added_to(rest or Watched())
+            self.hooks.troubles.extend(self.blind.troubles)
+        return rest
 
     def take_back(self) -> None:
         """Leave the process as it was."""
         self.hooks.engine.stop()
         self.hooks.following.stop()
         self.hooks.contact.stop()
+        if self.blind is not None:
+            self.blind.stop()
         self.taps.take_back()
 
 
@@ -147,6 +165,8 @@ def _begin(config: pytest.Config) -> Outfit | None:
     if WATCHER in skip:
         hooks.following = Following("by secaudit_watch_skip")
     outfit = config.stash[KEY] = Outfit(collector, taps, hooks)
+    if _option(config, "secaudit_blindspots") or config.getini("secaudit_blindspots"):
+        outfit.follow_blind_spots(config, test_side)
     config.pluginmanager.register(hooks, _NAME)
     config.add_cleanup(outfit.take_back)
     engine.look()

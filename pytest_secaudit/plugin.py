@@ -28,6 +28,7 @@ _NEED_THE_AUDIT = {
     "secaudit_write_baseline": "--secaudit-write-baseline",
     "secaudit_fixtures": "--secaudit-fixtures",
     "secaudit_check_fixture": "--secaudit-check-fixture",
+    "secaudit_blindspots": "--secaudit-blindspots",
 }
 
 
@@ -56,6 +57,7 @@ _LISTS = (
 _FLAGS = (
     ("no-suppress", "show what comments, markers, settings and baseline hide"),
     ("fixtures", "add the table of fixtures: what each costs, what it left, who changes its value"),
+    ("blindspots", "list the functions of the project that tests replace and no test runs"),
     ("write-baseline", "write what is found now to the baseline; a partial run only adds to it"),
     ("list", "list all checks and exit"),
 )
@@ -79,6 +81,7 @@ _INI_LINES = (
 _INI_FLAGS = (
     ("fail_on_new_checks", "let findings of checks that the baseline was written without fail the run"),
     ("fixtures", "add the table of fixtures"),
+    ("blindspots", "list what is only ever mocked"),
     ("junit", "findings as properties of the test cases in pytest's JUnit file"),
 )
 

@@ -122,10 +122,15 @@ class _Seen:
 @lean
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """How many passed tests checked something, and of how many passed tests that is known."""
+    """How many passed tests checked something, and of how many passed tests that is known.
+
+    Attributes:
+        idle: those that are known to have checked nothing.
+    """
 
     tests: int
     judged: int
+    idle: tuple[str, ...] = ()
 
 
 def checked(readings: Iterable[Reading], watched: Watched, outcomes: Mapping[str, str]) -> Checked | None:
@@ -138,6 +143,7 @@ def checked(readings: Iterable[Reading], watched: Watched, outcomes: Mapping[str
     by_test: defaultdict[str, list[LinesRan]] = defaultdict(list)
     for record in watched.lines:
         by_test[record.test].append(record)
+    idle = []
     is_watched = watched.watchers.get(WATCHER) == "on"
     for test in sorted(left):  # file by file
         function = test.partition("[")[0]
@@ -147,7 +153,9 @@ def checked(readings: Iterable[Reading], watched: Watched, outcomes: Mapping[str
         answer = known or _has_checked(clean(function), facts, records)
         checks += answer is True
         judged += answer is not None
-    return Checked(tests=checks, judged=judged)
+        if answer is False:
+            idle.append(clean(test))
+    return Checked(tests=checks, judged=judged, idle=tuple(idle))
 
 
 class _Facts:

@@ -10,6 +10,7 @@ import datetime
 import os
 import platform
 import time
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -19,7 +20,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_secaudit import __version__
-from pytest_secaudit.audit import Seen, audit, with_exit_status
+from pytest_secaudit.audit import Seen, audit, blind_facts, with_exit_status
 from pytest_secaudit.cache import ReadingCache, catalogue_key
 from pytest_secaudit.careful import careful, noted
 from pytest_secaudit.carrying import CARRIER, Cargo, joined, readings_in, unpack, worker_id
@@ -204,6 +205,7 @@ class MainAudit:
         self.result: Audit | None = None
         self.write_errors: list[str] = []
         self.printed: list[str] = []
+        self.warned: list[warnings.WarningMessage] = []
 
     # --- what happens in the run
 
@@ -277,6 +279,7 @@ class MainAudit:
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         self._end_the_watch()
+        self._read_coverage()
         with no_gc():
             self._judge(session)
         if self.result is None and self._was_asked_for() and session.exitstatus == 0:
@@ -289,6 +292,14 @@ class MainAudit:
         if self.outfit is not None:
             self.cargo.append(Cargo(watched=self.outfit.rest()))
             self.troubles.extend(self.outfit.hooks.troubles)
+
+    @careful
+    def _read_coverage(self) -> None:
+        """What the user's own coverage says of functions that may be blind spots."""
+        if self.settings.blind_spots and self.settings.depth != "static":
+            from pytest_secaudit.covered import covered
+
+            self.cargo.extend(covered(self.config, self.outfit, self.cargo, self.warned))
 
     @careful
     def _judge(self, session: pytest.Session) -> None:
@@ -316,6 +327,11 @@ class MainAudit:
         runs = file_runs(seen.outcomes)
         facts = facts_of(seen.readings, notes, seen.watched)
         said = observed(facts, runs, result.findings, seen.watched.watchers, result.all_cleared)
+        if self.settings.blind_spots:
+            from pytest_secaudit.blind_spots import with_blind_spots
+
+            facts = replace(facts, blind=blind_facts(seen))
+            said = with_blind_spots(said, result.blind_spots)
         result = replace(result, files=runs, facts=facts, observations=said)
         return replace(result, fixtures=self._fixtures(result, facts)) if self.settings.fixtures else result
 
@@ -432,7 +448,9 @@ class MainAudit:
 
     @pytest.hookimpl(trylast=True)
     def pytest_unconfigure(self) -> None:
-        """After pytest's last line."""
+        """After pytest's last line; what coverage warns of comes at the very end without us, too."""
+        for said in self.warned:
+            warnings.showwarning(said.message, said.category, said.filename, said.lineno)
         for text in self.printed:
             print_text(f"\n{text}")
 

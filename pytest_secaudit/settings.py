@@ -120,6 +120,7 @@ class Settings:
     report_root: str = ""
     junit: bool = False
     fixtures: bool = False
+    blind_spots: bool = False
     check_fixtures: tuple[FixtureWanted, ...] = ()
 
     @property

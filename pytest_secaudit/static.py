@@ -13,7 +13,7 @@ from types import GetSetDescriptorType, ModuleType
 import pytest
 
 from pytest_secaudit.carrying import Cargo
-from pytest_secaudit.collected import Collector, Group, qualname_of
+from pytest_secaudit.collected import Collector, File, Group, qualname_of
 from pytest_secaudit.model import NotAudited
 from pytest_secaudit.notes import Note
 from pytest_secaudit.policy import Placed
@@ -61,6 +61,11 @@ class StaticHalf:
     def everything(self, progress: Progress) -> Cargo:
         """All files, read now."""
         return self._cargo(list(self._collector.found.files), progress)
+
+    @property
+    def files(self) -> list[File]:
+        """Those behind the collected items, with the modules that they became."""
+        return list(self._collector.found.files.values())
 
     def stood_on(self, item: pytest.Item) -> Iterator[tuple[Reading, ModuleType | None]]:
         """The files that a test stands on and that were read, its own first, with the modules they became."""

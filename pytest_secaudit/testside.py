@@ -69,6 +69,16 @@ class TestSide:
         installed = _below_installed(path) if self._elsewhere else None
         return installed is not None and _package(installed) in self._elsewhere
 
+    def is_product(self, path: str) -> bool:
+        """Whether a file is the project's, and not its tests'."""
+        if not os.path.isabs(path):
+            return False
+        inside = self._inside(path)
+        if inside is None:
+            installed = _below_installed(path) if self._elsewhere else None
+            return installed is not None and _package(installed) in self._elsewhere
+        return inside.partition(os.sep)[0] not in _NO_PRODUCT and not self(path)
+
     def at_home(self, path: str) -> str:
         """The file of the checkout that an installed one was made of; the path itself if there is none like it."""
         inside = _below_installed(path) if self._elsewhere else None

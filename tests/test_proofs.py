@@ -426,8 +426,12 @@ def test_the_share_of_passed_tests_that_checked_something() -> None:
         ran(test=f"{PATH}::unknown[a]", functions=(f"{PATH}::unknown",), checked=True),
         ran(test=f"{PATH}::unknown[b]", functions=(f"{PATH}::unknown",)),
     ]
-    assert checked([found], watched(*records), outcomes) == Checked(tests=4, judged=6)
-    assert checked([found], watched(*records, state="off: x"), outcomes) == Checked(tests=2, judged=3)
+    assert checked([found], watched(*records), outcomes) == Checked(
+        tests=4, judged=6, idle=(f"{PATH}::maybe[b]", f"{PATH}::nothing")
+    )
+    assert checked([found], watched(*records, state="off: x"), outcomes) == Checked(
+        tests=2, judged=3, idle=(f"{PATH}::nothing",)
+    )
     assert checked([found], watched(), {}) is None
     assert checked([], watched(), outcomes) is None
 

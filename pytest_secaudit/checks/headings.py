@@ -64,6 +64,7 @@ HEADINGS = (
     Heading("PSA704", "sleep-budget", DEFECT),
     Heading("PSA801", "delay-injecting-mock", ADVISORY),
     Heading("PSA802", "security-check-mocked-bare", ADVISORY, suspected=INFO),
+    Heading("PSA810", "mock-blind-spot", ADVISORY),
     Heading("PSA901", "real-network", ADVISORY),
     Heading("PSA902", "real-subprocess", INFO),
     Heading("PSA903", "listens-everywhere", INFO, cwe=1327),

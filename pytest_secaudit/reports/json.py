@@ -15,6 +15,8 @@ from pytest_secaudit.facts import Facts, from_plain, to_plain
 from pytest_secaudit.lifetimes import lifetimes_of
 from pytest_secaudit.model import (
     Audit,
+    BlindSpot,
+    BlindSpots,
     Cleared,
     Conclusion,
     Contact,
@@ -63,7 +65,7 @@ def as_data(audit: Audit, *, with_cleared: bool = False) -> dict[str, Any]:
         "sleep": _sleep(audit.sleep),
         "contacts": [asdict(contact) for contact in audit.contacts],
         "fixtures": [asdict(row) for row in audit.fixtures or ()],
-        "blind_spots": [],
+        **_blind_spots(audit.blind_spots or BlindSpots()),
         "files": [asdict(file) for file in audit.files],
         "cleared_suspicions": [asdict(one) for one in audit.all_cleared],
         "settled_fingerprints": list(audit.settled),
@@ -72,6 +74,27 @@ def as_data(audit: Audit, *, with_cleared: bool = False) -> dict[str, Any]:
     if with_cleared:
         data["cleared"] = [_finding(finding) for finding in audit.cleared]
     return data
+
+
+def _blind_spots(spots: BlindSpots) -> dict[str, Any]:
+    return {
+        "blind_spots": [_blind_spot(one) for one in spots.blind],
+        "half_blind": [{**_blind_spot(one), "ran": one.ran} for one in spots.half],
+        "replaced_and_not_measured": [_blind_spot(one) for one in spots.unknown],
+        "functions_replaced": spots.replaced,
+    }
+
+
+def _blind_spot(one: BlindSpot) -> dict[str, Any]:
+    return {
+        "path": one.path,
+        "line": one.line,
+        "qualname": one.qualname,
+        "replaced_in": list(one.replaced_in),
+        "places": [f"{place.path}:{place.line}" for place in one.places],
+        "security": one.security,
+        "word": one.word or None,
+    }
 
 
 def _run(audit: Audit) -> dict[str, Any]:

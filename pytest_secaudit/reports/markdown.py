@@ -6,10 +6,11 @@ import re
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
 
+from pytest_secaudit.blind_spots import CODE as BLIND_SPOT
 from pytest_secaudit.conclusion import NOT_JUDGED, plural
 from pytest_secaudit.model import ADVISORY, DEFECT, DIMENSIONS, INFO, Audit, Basis, FileRun, Finding, Observation
 from pytest_secaudit.policy import count_by_level
-from pytest_secaudit.reports import fixture_rows
+from pytest_secaudit.reports import blind_rows, fixture_rows
 
 _MARKS: dict[Basis, str] = {"measured": "m", "read": "r", "not judged": "n"}
 #: Within a word an underscore is only that.
@@ -31,7 +32,8 @@ def render(audit: Audit, whole: Collection[str] = (), *, everything: bool = Fals
     """
     findings: defaultdict[str, list[Finding]] = defaultdict(list)
     for finding in audit.findings:
-        findings[finding.path].append(finding)
+        if finding.code != BLIND_SPOT:  # it stands in the product: the files that mock it say so
+            findings[finding.path].append(finding)
     said: defaultdict[str, list[Observation]] = defaultdict(list)
     for observation in audit.observations:
         said[observation.path].append(observation)
@@ -69,7 +71,13 @@ def _run(audit: Audit) -> str:
         lines.append(
             f"| {one.digit} {one.name} | {examined} | {one.defect} | {one.advisory} | {one.info} | {one.cleared} |"
         )
-    lines += ["", *_fixtures(audit), *_asides(audit), f"Each sentence of a file's review is marked: {_KEY}."]
+    lines += [
+        "",
+        *_fixtures(audit),
+        *_blind_spots(audit),
+        *_asides(audit),
+        f"Each sentence of a file's review is marked: {_KEY}.",
+    ]
     return "\n".join(lines)
 
 
@@ -92,6 +100,22 @@ def _fixtures(audit: Audit) -> Iterator[str]:
             _text("; ".join(fixture_rows.remarks(row))),
         ]
         yield f"| {' | '.join(cells)} |"
+    yield ""
+
+
+def _blind_spots(audit: Audit) -> Iterator[str]:
+    if audit.blind_spots is None:
+        return
+    yield f"**{_sentence(blind_rows.headline(audit.blind_spots))}**"
+    yield ""
+    rows = blind_rows.shown(audit)
+    if rows:
+        yield "| | function | where | |"
+        yield "| --- | --- | --- | --- |"
+    for row in rows:
+        place = _code(f"{row.path}:{row.line}")
+        remark = _text(blind_rows.remark(row))
+        yield f"| {blind_rows.word(row)} | `{_code(row.qualname)}` | `{place}` | {remark} |"
     yield ""
 
 

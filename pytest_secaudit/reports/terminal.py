@@ -16,7 +16,10 @@ MAX_DEFECT_BLOCKS = 20
 MAX_ADVISORY_GROUPS = 5
 MAX_PLACES = 3
 MAX_FIXTURES = 20
+MAX_BLIND_SPOTS = 10
 _INDENT = 10
+#: Codes of findings that stand in a part of their own.
+_WITH_PARTS_OF_THEIR_OWN = frozenset(("PSA810",))
 #: From this share of the tests on, what is known of them is said of all.
 _NEARLY_ALL = 0.9
 
@@ -43,7 +46,7 @@ def one_line(audit: Audit) -> str:
 
 
 def _parts(audit: Audit, verbosity: int, width: int) -> Iterator[Iterable[Line]]:
-    new = audit.having("new")
+    new = [finding for finding in audit.having("new") if finding.code not in _WITH_PARTS_OF_THEIR_OWN]
     yield _opening(audit, width)
     yield _defects([f for f in new if f.severity is DEFECT], verbosity, width)
     brief = audit.run.collect_only
@@ -53,8 +56,9 @@ def _parts(audit: Audit, verbosity: int, width: int) -> Iterator[Iterable[Line]]
     if verbosity >= 2:
         yield _suppressed([f for f in audit.findings if f.status != "new"], width)
     yield _fixtures(audit, verbosity, width)
+    yield _blind_spots(audit, verbosity, width)
     yield _not_judged(audit, verbosity, width)
-    yield _closing(audit, new, verbosity, width)
+    yield _closing(audit, audit.having("new"), verbosity, width)
 
 
 def _opening(audit: Audit, width: int) -> Iterator[Line]:
@@ -258,6 +262,31 @@ def _fixtures(audit: Audit, verbosity: int, width: int) -> Iterator[Line]:
         more, foreign = len(rows) - len(seen), len(rows) - len(own)
         whose = " of other plugins" if more == foreign else f", {foreign:,} of other plugins" if foreign else ""
         yield Line(f"{plural(more, 'more fixture')}{whose}: -v")
+
+
+# --- what is only ever mocked
+
+
+def _blind_spots(audit: Audit, verbosity: int, width: int) -> Iterator[Line]:
+    if audit.blind_spots is None:
+        return
+    from pytest_secaudit.reports import blind_rows  # most runs do not ask for it
+
+    yield from (Line(line.text, "bold") for line in _wrapped(blind_rows.headline(audit.blind_spots), width))
+    rows = blind_rows.shown(audit)
+    seen = rows if verbosity >= 1 else rows[:MAX_BLIND_SPOTS]
+    for row in seen:
+        word = blind_rows.word(row)
+        start, where = f"{word:<{_INDENT}} {row.qualname}", f"{row.path}:{row.line}"
+        colour = _COLOUR[ADVISORY] if word == "security" else _COLOUR[INFO]
+        if len(start) + 3 + len(where) <= width:
+            yield Line(f"{start}   {where}", colour)
+        else:  # a path is never cut: it must stay clickable
+            yield Line(start, colour)
+            yield Line(" " * _INDENT + " " + where)
+        yield from _body(blind_rows.remark(row), width)
+    if len(rows) > len(seen):
+        yield Line(f"{plural(len(rows) - len(seen), 'more blind spot')}: -v")
 
 
 # --- what else is to be said

@@ -19,13 +19,10 @@ from typing import Any
 
 from pytest_secaudit.redact import clean
 from pytest_secaudit.strangers import bases_of, home_of_class, is_class, is_module, names_of, type_name
+from pytest_secaudit.watch import tool_ids
 from pytest_secaudit.watch.record import Interest, LinesRan
 
 _TOOL = "pytest-secaudit"
-#: 0 belongs to debuggers, 1 to coverage, 2 to profilers.
-_TOOL_IDS = (3, 4, 5, 2)
-#: Those that we had before in this process.
-_USED: set[int] = set()
 _CHECKS = re.compile(r"^_*(assert|check|verify|expect)", re.IGNORECASE)
 _DEPTH = 6
 
@@ -264,21 +261,13 @@ class _Monitor:
         """Take a tool id; why not, if there is none."""
         if self._tool is not None:
             return ""
-        for tool in _TOOL_IDS:
-            if self._monitoring.get_tool(tool) is None:
-                try:
-                    self._monitoring.use_tool_id(tool, _TOOL)
-                except ValueError:
-                    continue
-                self._tool = tool
-                if tool in _USED:  # an earlier session in this process has silenced lines under this id
-                    self._monitoring.restart_events()
-                _USED.add(tool)
-                events = self._monitoring.events
-                self._monitoring.register_callback(tool, events.LINE, self._on_line)
-                self._monitoring.register_callback(tool, events.PY_START, self._on_start)
-                return ""
-        return "no tool id of sys.monitoring is free"
+        self._tool = tool_ids.take(self._monitoring, _TOOL)
+        if self._tool is None:
+            return tool_ids.NONE_FREE
+        events = self._monitoring.events
+        self._monitoring.register_callback(self._tool, events.LINE, self._on_line)
+        self._monitoring.register_callback(self._tool, events.PY_START, self._on_start)
+        return ""
 
     def follow(self, code: CodeType, *, lines: bool, start: bool) -> None:
         events = self._monitoring.events

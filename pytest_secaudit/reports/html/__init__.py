@@ -8,7 +8,18 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from pytest_secaudit.model import Audit
-from pytest_secaudit.reports.html import evidence, excerpts, findings, fixtures, heat, hidden, overview, sleep, timeline
+from pytest_secaudit.reports.html import (
+    blind,
+    evidence,
+    excerpts,
+    findings,
+    fixtures,
+    heat,
+    hidden,
+    overview,
+    sleep,
+    timeline,
+)
 from pytest_secaudit.reports.html.anchors import Anchored, anchored
 from pytest_secaudit.reports.html.style import CSS
 from pytest_secaudit.reports.html.tree import Element, document, element
@@ -32,6 +43,7 @@ def render(audit: Audit, source_of: Callable[[str], str]) -> str:
         heat.section(audit, new),
         findings.section(audit, new, excerpts.reader(source_of)),
         fixtures.section(audit),
+        blind.section(audit),
         hidden.section(audit, aside, told[len(audit.findings) :]),
         evidence.not_judged(audit),
         evidence.contacts(audit, new),
@@ -61,6 +73,8 @@ def _contents(audit: Audit, new: Sequence[Anchored]) -> Element:
     ]
     if audit.fixtures is not None:
         parts.insert(5, ("fixtures", "Fixtures"))
+    if audit.blind_spots is not None:
+        parts.insert(-2, ("blind", "Mock blind spots"))
     parts += [("contacts", "Contacts")] if audit.contacts else []
     links = (element("li", element("a", name, href=f"#{anchor}")) for anchor, name in parts)
     return element("nav", element("ul", *links), aria_label="Parts of this report")

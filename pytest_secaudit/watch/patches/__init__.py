@@ -6,11 +6,13 @@ nothing is imported for that, and nothing is listened to before the module in qu
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
+from pytest_secaudit.model import Place
 from pytest_secaudit.watch import real
 from pytest_secaudit.watch.patches import fixtures_package, mocks, monkeys
-from pytest_secaudit.watch.patches.register import WRONG_ORDER, Kind, Register
+from pytest_secaudit.watch.patches.register import WRONG_ORDER, Kind, Register, Where
 from pytest_secaudit.watch.stack import Stack
 from pytest_secaudit.watch.state import ABSENT, Change
 from pytest_secaudit.watch.tapping import Taps
@@ -63,6 +65,15 @@ class Patches:
     def is_lasting(self, change: Change) -> bool:
         """Asked before a claim: whether later tests are concerned. From then on the patcher is held no longer."""
         return change.after != ABSENT and self._register.is_lasting(change.key)
+
+    def tell(self, listener: Callable[[Kind, Any, Where], None] | None) -> None:
+        """Tell the listener of each patch that comes into force from now on; None ends that."""
+        self._register.heard_by = listener
+
+    def place_of(self, where: Where) -> Place | None:
+        """The line to edit for a patch that was made there."""
+        site = self._register.site_of(where)
+        return site.edit or site.written_at if site is not None else None
 
     def patcher(self, change: Change) -> object:
         """What made a patch that is in force; None once it is gone."""

@@ -88,7 +88,12 @@ class Mocks:
 
     def _entering(self, cls: object, start: types.CodeType | None) -> tapping.Around:
         """Hears of every single patch: the names are at hand, and the usual case makes no call."""
-        fresh, open_again, where_of = self._register.fresh, self._register.open_again, self._where
+        register, fresh, open_again, where_of = (
+            self._register,
+            self._register.fresh,
+            self._register.open_again,
+            self._where,
+        )
         getframe, enter_context, kind = real.getframe, _ENTER_CONTEXT, _ATTRIBUTE
         machinery, here = _TAPPING, _HERE
 
@@ -113,6 +118,8 @@ class Mocks:
                     open_again(kind, patcher, patcher.attribute, where)
                 else:
                     fresh.append((kind, patcher, patcher.attribute, where))
+                    if register.heard_by is not None:
+                        register.heard_by(kind, patcher, where)
             except Exception:  # the user's patch goes on
                 pass
             return result

@@ -8,7 +8,7 @@ one puts an older replacement back, so the attribute itself is asked.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from itertools import count
 from types import CodeType
@@ -145,6 +145,7 @@ class Register:
         fresh: what came into force since the last look, the newest last.
         told: the rest, by the address of the thing.
         disorders: by target and attribute.
+        heard_by: told of each thing that comes into force, if anybody wants to know.
     """
 
     def __init__(self, stack: Stack) -> None:
@@ -159,12 +160,15 @@ class Register:
         self._left: dict[str, _Disorder] = {}
         self._serials = count(1)
         self._stack = stack
+        self.heard_by: Callable[[Kind, Any, Where], None] | None = None
 
     # --- what patchers do
 
     def open(self, kind: Kind, thing: Any, name: str, where: Where) -> None:
         """The thing has just come into force."""
         self.fresh.append((kind, thing, name, where))
+        if self.heard_by is not None:
+            self.heard_by(kind, thing, where)
 
     def open_again(self, kind: Kind, thing: Any, name: str, where: Where) -> None:
         """It was in force before: entered twice, a patcher of `mock` forgets the original."""
@@ -282,14 +286,15 @@ class Register:
             return told  # pytest's own doing, or a plugin's
         target = kind.target(thing)
         known = self.places.name(target, kind.given(thing, name), where) if target is not None else ""
-        site = self._site(where)
+        site = self.site_of(where)
         told.changes = tuple(
             Change(subject, ABSENT, said, site, f"{kind.word} {next(self._serials)}")
             for subject, said in kind.subjects(thing, known)
         )
         return told
 
-    def _site(self, where: Where) -> Site | None:
+    def site_of(self, where: Where) -> Site | None:
+        """Where it was made, if that is a line of somebody's."""
         site = self._stack.of(_Instruction(*where)) if type(where) is tuple else where  # type: ignore[arg-type]
         return site if type(site) is Site and site.written_at is not None else None
 
@@ -326,7 +331,7 @@ class Register:
         """Of a patcher that no look has told of, that is undone already, and knows its target no more."""
         name = self.places.name(disorder.target, "", told.where)
         subject = attribute_subject(disorder.target, disorder.attribute, name)
-        return Change(subject, ABSENT, WRONG_ORDER, self._site(told.where), f"{told.kind.word} {next(self._serials)}")
+        return Change(subject, ABSENT, WRONG_ORDER, self.site_of(told.where), f"{told.kind.word} {next(self._serials)}")
 
     def _end_left(self, key: str) -> None:
         self._left.pop(key, None)

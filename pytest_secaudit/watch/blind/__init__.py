@@ -1,0 +1,1 @@
+"""What only mocks ever stand for: which functions tests replace, and which of the project's functions ever ran."""
