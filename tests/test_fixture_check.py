@@ -274,7 +274,10 @@ def test_two_of_one_name_in_a_file_are_each_judged(suite: pytest.Pytester) -> No
         """
     )
     done, data = check(suite, "path")
-    assert [(row["line"], row["setups"], row["verdict"]) for row in data["fixtures"]] == [(6, 2, "clean"), (14, 2, "leaks")]
+    assert [(row["line"], row["setups"], row["verdict"]) for row in data["fixtures"]] == [
+        (6, 2, "clean"),
+        (14, 2, "leaks"),
+    ]
     assert done.ret == 1
 
 
