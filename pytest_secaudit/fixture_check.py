@@ -6,7 +6,9 @@ each of them everything is torn down, wider fixtures too, so that the second fin
 
 from __future__ import annotations
 
+import gc
 import inspect
+import warnings
 from collections import defaultdict
 from collections.abc import Callable, Collection, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -111,7 +113,8 @@ class FixtureCheck:
             paths = [path for path in defined.get(name, ()) if wanted.is_at(path)]
             for path in paths:
                 mine = replace(wanted, path=path)
-                found = any(self._make_in(parent, name, mine) for parent in _seeing(path, parents)) or found
+                made = [self._make_in(parent, name, mine) for parent in _defining(path, parents)]  # each class its own
+                found = any(made) or any(self._make_in(one, name, mine) for one in _seeing(path, parents)) or found
             if not paths:  # of a plugin
                 found = any(self._make_in(parent, name, wanted) for parent in parents) or found
         return found
@@ -162,9 +165,20 @@ class FixtureCheck:
             raise session.Interrupted(f"{plural(session.testsfailed, 'error')} during collection")
         for item in session.items:
             item.config.hook.pytest_runtest_protocol(item=item, nextitem=None)  # what is wider goes down as well
+            self._sweep_after(item)
             if session.shouldstop:
                 raise session.Interrupted(str(session.shouldstop))
         return True
+
+    @careful
+    def _sweep_after(self, item: pytest.Item) -> None:
+        """What a set-up leaves that never came to its end would be collected, and warned of, under the next fixture."""
+        checked, turn = self._scratch[item]
+        parameter = _parameter_of(item)
+        if any((one.turn, one.parameter) == (turn, parameter) for one in checked.ended):
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                gc.collect()
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(
@@ -183,7 +197,7 @@ class FixtureCheck:
         checked.turns += report.when == "setup" and report.passed
         if report.passed:
             return
-        parameter = item.name.partition("[")[2].rstrip("]")
+        parameter = _parameter_of(item)
         why = _why(report.when, call.excinfo.value if call.excinfo is not None else None)
         checked.ended.append(_Ended(turn, report.when, why, parameter))
         has_begun = any(
@@ -197,7 +211,8 @@ class FixtureCheck:
 
     def judged(self, result: Audit) -> Audit:
         """The audit of the fixtures that were checked, and of nothing else."""
-        rows = tuple(self._row(row) for row in result.fixtures or () if self._of(row) is not None)
+        checked = self._by_row(result.fixtures or ())
+        rows = tuple(_judged(row, checked[row]) for row in result.fixtures or () if row in checked)
         ids = {clean(one.id) for one in self._checked.values()}
         findings = tuple(finding for finding in result.findings if _is_of(finding, ids))
         bad = [row for row in rows if row.verdict == "leaks"]
@@ -225,32 +240,38 @@ class FixtureCheck:
             tests_judged_for_checks=0,
         )
 
-    def _of(self, row: FixtureRow) -> _Checked | None:
+    def _by_row(self, rows: Iterable[FixtureRow]) -> dict[FixtureRow, _Checked]:
         """A row knows the line of the ``def``, a definition that of its first decorator."""
-        mine = [one for one in self._checked.values() if (one.name, one.path) == (row.name, row.path)]
-        above = [one for one in mine if one.line <= row.line]
-        return max(above, key=lambda one: one.line, default=None)
+        by_place: defaultdict[tuple[str, str], list[FixtureRow]] = defaultdict(list)
+        for row in rows:
+            by_place[row.name, row.path].append(row)
+        found = {}
+        for one in self._checked.values():
+            below = [row for row in by_place[one.name, one.path] if row.line >= one.line]
+            if below:
+                found[min(below, key=lambda row: row.line)] = one
+        return found
 
-    def _row(self, row: FixtureRow) -> FixtureRow:
-        checked = self._of(row)
-        if checked is None or not checked.turns:
-            why = checked.ended[0].why if checked is not None and checked.ended else "it was not set up"
-            return replace(row, verdict=f"not judged: {why}", hint="")
-        unjudged = [one for one in checked.ended if one.turn == "first" and one.when == "setup"]
-        never = {one.parameter for one in unjudged}
-        judged = [one for one in checked.ended if one.parameter not in never]
-        second = [one for one in judged if one.turn == "again" and one.when == "setup"]
-        ended_badly = [one for one in judged if one.when == "teardown"]
-        said = [] if row.left else ["leaves nothing"]
-        if second:
-            said.append(f"does not work twice: {_with_parameter(second[0])}")
-        elif ended_badly:
-            said.append(f"its clean-up fails: {_with_parameter(ended_badly[0])}")
-        else:
-            said.append("works twice")
-        said += [f"not judged: {_with_parameter(one)}" for one in unjudged]
-        verdict = "leaks" if row.left or second or ended_badly else "clean"
-        return replace(row, verdict=verdict, hint=f"checked: {', '.join(said)}")
+
+def _judged(row: FixtureRow, checked: _Checked) -> FixtureRow:
+    if not checked.turns:
+        why = checked.ended[0].why if checked.ended else "it was not set up"
+        return replace(row, verdict=f"not judged: {why}", hint="")
+    unjudged = [one for one in checked.ended if one.turn == "first" and one.when == "setup"]
+    never = {one.parameter for one in unjudged}
+    judged = [one for one in checked.ended if one.parameter not in never]
+    second = [one for one in judged if one.turn == "again" and one.when == "setup"]
+    ended_badly = [one for one in judged if one.when == "teardown"]
+    said = [] if row.left else ["leaves nothing"]
+    if second:
+        said.append(f"does not work twice: {_with_parameter(second[0])}")
+    elif ended_badly:
+        said.append(f"its clean-up fails: {_with_parameter(ended_badly[0])}")
+    else:
+        said.append("works twice")
+    said += [f"not judged: {_with_parameter(one)}" for one in unjudged]
+    verdict = "leaks" if row.left or second or ended_badly else "clean"
+    return replace(row, verdict=verdict, hint=f"checked: {', '.join(said)}")
 
 
 # --- where a scratch test can stand
@@ -267,12 +288,20 @@ def _parents_of(items: Iterable[pytest.Item]) -> list[Parent]:
     return sorted(found, key=lambda node: isinstance(node, pytest.Class))
 
 
-def _seeing(path: str, parents: Sequence[Parent]) -> list[Parent]:
-    """Those that see what a file defines: its own, and of a conftest all below its folder."""
+def _defining(path: str, parents: Sequence[Parent]) -> list[Parent]:
+    """Those of the file itself: its classes may define fixtures of one name."""
+    return [one for one in parents if one.nodeid.partition("::")[0] == path]
+
+
+def _seeing(path: str, parents: Sequence[Parent]) -> Sequence[Parent]:
+    """Those that see what a file without tests defines: of a conftest all below its folder."""
     folder, _, name = path.rpartition("/")
-    if name == "conftest.py":
-        return [one for one in parents if not folder or one.nodeid.startswith(f"{folder}/")] or list(parents)
-    return [one for one in parents if one.nodeid.partition("::")[0] == path] or list(parents)
+    below = folder if name == "conftest.py" else ""
+    return [one for one in parents if not below or one.nodeid.startswith(f"{below}/")] or parents
+
+
+def _parameter_of(item: pytest.Item) -> str:
+    return item.name.partition("[")[2].rstrip("]")
 
 
 def _identifier(name: str) -> str:
@@ -289,21 +318,25 @@ def _name_of_a_test(patterns: Sequence[str]) -> str:
 
 
 def _needs_anyio(parent: Parent, name: str) -> bool:
-    """Whether the fixture is asynchronous, and it is anyio that runs such ones."""
+    """Whether the fixture is asynchronous, or stands on one that is, and it is anyio that runs such ones."""
     manager = parent.config.pluginmanager
     if not manager.hasplugin("anyio"):
         return False
     probe = pytest.Function.from_parent(parent, name="secaudit_probe", callobj=pytest.mark.usefixtures(name)(_nothing))
-    definitions = definitions_of(probe).get(name, ())
-    function: Callable[..., object] | None = definitions[-1].func if definitions else None
-    if function is None or not (inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function)):
-        return False
+    functions = (definitions[-1].func for definitions in definitions_of(probe).values() if definitions)
     # pytest-asyncio marks what is its own; in its mode ``auto`` all are.
+    not_its_own = [
+        one for one in functions if _is_asynchronous(one) and not getattr(one, "_force_asyncio_fixture", False)
+    ]
     is_auto = manager.hasplugin("asyncio") and "auto" in (
         str(parent.config.getoption("asyncio_mode", None)),
         str(_ini(parent.config, "asyncio_mode")),
     )
-    return not is_auto and not getattr(function, "_force_asyncio_fixture", False)
+    return bool(not_its_own) and not is_auto
+
+
+def _is_asynchronous(function: Callable[..., object]) -> bool:
+    return inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function)
 
 
 def _ini(config: pytest.Config, name: str) -> object:

@@ -87,6 +87,8 @@ class FixtureLog:
         self._by_definition: dict[int, tuple[object, _Entry | None]] = {}
         self._running: list[_Lap] = []
         self._test = ""
+        #: A test, and what was set up for it: whether it comes to run is not known yet.
+        self._stand_for: list[tuple[str, _Entry]] = []
 
     @pytest.hookimpl(wrapper=True, trylast=True)
     def pytest_fixture_setup(
@@ -126,7 +128,7 @@ class FixtureLog:
                 entry.values.add(_token(value))
             test = request.node.nodeid if isinstance(request.node, pytest.Item) else self._test
             if test and value is not _FAILED:  # also what is asked for by `getfixturevalue`
-                entry.users.add(test)
+                self._stand_for.append((test, entry))
             self._engine.look(closely=entry.setups <= _CLOSELY)  # it may touch nothing at first
             acting = self._engine.ledger.acting
             if acting is not None and acting.scope != "function":
@@ -151,13 +153,21 @@ class FixtureLog:
         try:
             return (yield)
         finally:
-            self._used(item, _requested(item))
+            self._has_used(item)
             self._test = ""
 
     @careful
     def _used_by(self, item: pytest.Item) -> None:
         self._test = item.nodeid
         self._used(item, _asked_for(item))
+
+    @careful
+    def _has_used(self, item: pytest.Item) -> None:
+        self._used(item, _requested(item))
+        for test, entry in self._stand_for:
+            if test == item.nodeid:
+                entry.users.add(test)
+        self._stand_for.clear()
 
     @careful
     def _used(self, item: pytest.Item, definitions: Iterable[pytest.FixtureDef[Any]]) -> None:

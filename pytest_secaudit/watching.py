@@ -335,7 +335,7 @@ class Watching:
             self.engine.leave(cast.actor)
             is_users = cast.actor.plugin is None  # pytest's `doctest_namespace` is there to be written to
             if self.values is not None and is_users and cast.actor.scope != "function":
-                self.values.begin(cast.actor.serial, definition.argname, value)
+                self.values.follow(cast.actor.serial, definition.argname, value)
             if self.elsewhere is not None and is_users and cast.actor.scope != "function":
                 self.elsewhere.begin_folder(cast.actor.serial, definition.argname, value)
             definition.addfinalizer(lambda: self._fixture_goes(definition, cast))  # runs before the fixture's own

@@ -248,3 +248,96 @@ def test_a_parameter_that_never_stands_says_nothing_of_the_others(suite: pytest.
             "leaks", "checked: leaves nothing, its clean-up fails: [v6] its clean-up raised OSError: never opened"
         ),
     }  # fmt: skip
+
+
+def test_two_of_one_name_in_a_file_are_each_judged(suite: pytest.Pytester) -> None:
+    suite.makepyfile(
+        test_c="""
+        import os
+        import pytest
+
+        class TestReading:
+            @pytest.fixture
+            def path(self):
+                return "in"
+
+            def test_must_not_run(self, path):
+                raise AssertionError
+
+        class TestWriting:
+            @pytest.fixture
+            def path(self):
+                os.environ["OUT"] = "1"
+
+            def test_must_not_run(self, path):
+                raise AssertionError
+        """
+    )
+    done, data = check(suite, "path")
+    assert [(row["line"], row["setups"], row["verdict"]) for row in data["fixtures"]] == [
+        (6, 2, "clean"),
+        (14, 2, "leaks"),
+    ]
+    assert done.ret == 1
+
+
+def test_what_is_not_checked_has_no_verdict_of_a_namesake(suite: pytest.Pytester) -> None:
+    suite.makepyfile(
+        test_c="""
+        import unittest
+        import pytest
+
+        @pytest.fixture
+        def path():
+            return "in"
+
+        def test_must_not_run(path):
+            raise AssertionError
+
+        class TestWriting(unittest.TestCase):
+            @pytest.fixture
+            def path(self):
+                return "out"
+
+            def test_must_not_run(self):
+                raise AssertionError
+        """
+    )
+    _, data = check(suite, "path")
+    assert [(row["line"], row["setups"], row["verdict"]) for row in data["fixtures"]] == [(5, 2, "clean")]
+
+
+def test_what_a_failed_set_up_leaves_is_not_warned_of_under_the_next(suite: pytest.Pytester) -> None:
+    suite.makepyfile(
+        test_c="""
+        import gc
+        import warnings
+        import pytest
+
+        class Door:
+            def __init__(self):
+                self.itself = self
+
+            def __del__(self):
+                warnings.warn("never closed", ResourceWarning)
+
+        @pytest.fixture
+        def a_door():
+            door = Door()
+            raise OSError("no v6")
+
+        @pytest.fixture
+        def gate():
+            gc.collect()
+
+        def test_must_not_run(a_door, gate):
+            raise AssertionError
+        """
+    )
+    suite.makeini("[pytest]\naddopts = -p no:cacheprovider\nfilterwarnings = error\n")
+    done, data = check(suite, "a_door", "gate")
+    assert verdicts(data) == {
+        "test_c.py::a_door": ("not judged: its set-up raised OSError: no v6", ""),
+        "test_c.py::gate": ("clean", "checked: leaves nothing, works twice"),
+    }
+    assert done.ret == 0

@@ -459,3 +459,29 @@ def test_shards_have_one_table(suite: pytest.Pytester) -> None:
     merged = json.loads((suite.path / "m.json").read_text("utf-8"))["fixtures"]
     users = {f"{row['path']}::{row['name']}": (row["users"], row["verdict"]) for row in merged if not row["plugin"]}
     assert users == {name: (row["users"], row["verdict"]) for name, row in whole.items()}
+
+
+def test_a_test_that_never_ran_used_nothing(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        """
+        import pytest
+
+        @pytest.fixture(scope="module", autouse=True)
+        def wide(): pass
+
+        @pytest.fixture(autouse=True)
+        def narrow(): pass
+
+        @pytest.fixture
+        def broken(narrow):
+            raise OSError
+
+        def test_runs(): assert 1
+        def test_never_runs(broken): assert 1
+        """
+    )
+    pytester.runpytest_subprocess("--secaudit", "--secaudit-fixtures", "--secaudit-report=json:a.json")
+    rows = json.loads((pytester.path / "a.json").read_text("utf-8"))["fixtures"]
+    assert {row["name"]: (row["setups"], row["users"]) for row in rows} == {
+        "wide": (1, 1), "narrow": (2, 1), "broken": (1, 0)
+    }  # fmt: skip

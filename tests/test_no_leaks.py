@@ -874,12 +874,15 @@ def test_a_block_is_a_check(pytester: pytest.Pytester) -> None:
         def test_with_the_fixture(secaudit):
             with secaudit.no_leaks():
                 int()
+        @no_leaks("environ")
+        def test_decorated():
+            int()
         def test_nothing():
             int()
         """
     )
     evidence = audited(pytester)["evidence"]
-    assert (evidence["tests_run"], evidence["tests_with_a_check"]) == (3, 2)
+    assert (evidence["tests_run"], evidence["tests_with_a_check"]) == (4, 3)
 
 
 # --- the fixture, and runs of pytest

@@ -384,6 +384,11 @@ ASYNC_FIXTURES = """
     async def test_it(number):
         assert number
 """
+ON_IT = """
+    @pytest.fixture
+    def double(number):
+        return 2 * number
+"""
 RUNNERS = {
     "anyio": {
         "imports": "anyio_backend = pytest.fixture(lambda: 'asyncio')", "more": ", anyio_backend",
@@ -429,3 +434,14 @@ def test_asynchronous_fixtures_are_checked_through_their_runner(
     (row,) = data["fixtures"]
     assert (row["setups"], row["left"], row["verdict"]) == (4, ["os.environ['LEFT']"], "leaks")
     assert row["hint"] == "checked: works twice"
+
+
+def test_what_stands_on_an_asynchronous_fixture_is_checked_through_anyio(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("anyio")
+    names = {**RUNNERS["anyio"], "more": ""}  # it is the test that asks for the backend
+    module(pytester, f"{ASYNC_FIXTURES}\n{ON_IT}".format(**names))
+    data, _ = audit(pytester, monkeypatch, "-p", "anyio", "--secaudit-check-fixture=double")
+    (row,) = data["fixtures"]
+    assert (row["setups"], row["verdict"], row["hint"]) == (4, "clean", "checked: leaves nothing, works twice")

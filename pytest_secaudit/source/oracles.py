@@ -383,7 +383,9 @@ _EXPECTS = re.compile(r"^(warns|deprecated_call|no_leaks)$")
 
 
 def surely_checks(module: TestModule, scope: Scope) -> bool:
-    """Whether something was checked whenever the function has run to its end."""
+    """Whether something was checked whenever the function has run to its end, by it or by what decorates it."""
+    if any(name.rpartition(".")[2] == "no_leaks" for name, _ in module.decorators(scope)):
+        return True
     if ast.Return not in scope.nodes and any(map(is_assertion, scope.body)):
         return True  # the common case, without a closer look
     # Helpers are looked for only where nothing of its own does.

@@ -80,14 +80,14 @@ class Engine:
         self._unwatched: list[Actor] = []
         self.windows: dict[Actor, tuple[Actor, ...]] = {}
         self.in_scope: set[Actor] = set()
-        watched = [area for area in areas if area.name not in self.off]
+        self._watched = watched = [area for area in areas if area.name not in self.off]
         self._near = Turn({area.look_near: area for area in watched if hasattr(area, "look_near")})
         self._far = Turn({area.look_far: area for area in watched if hasattr(area, "look_far")})
         self._late = Turn({area.look_late: area for area in watched if hasattr(area, "look_late")})
         self.may_take(BUDGET)
         #: Who left the stage when, in nanoseconds, since files were last looked at.
         self._left: list[tuple[int, Actor]] = []
-        self._eyes = Eyes([area for area in areas if area.name not in self.off])
+        self._eyes = Eyes(watched)
 
     # --- looking
 
@@ -150,7 +150,7 @@ class Engine:
 
     def begin_tests(self) -> None:
         """What modules hold counts from here on: what they did to each other when they were imported is their affair."""
-        for area in [*self._far.looks.values(), *self._late.looks.values()]:
+        for area in self._watched:
             self._careful(area, getattr(area, "begin", _nothing_to_do))
 
     @property

@@ -117,7 +117,7 @@ class Area(Protocol):
       may be expected, and everywhere; as often as the budget allows, and when the tests of a module are over.
     * ``look_again()``: where something was found before; before a claim.
     * ``look_late()``: what says itself when it was changed; pairs of that time, in nanoseconds, and a change.
-    * ``begin()``: the test modules are imported, the first test has not begun. Only beside these three.
+    * ``begin()``: the test modules are imported, the first test has not begun.
     * ``is_lasting(change)``: whether anybody else will see it; before a claim.
     * ``is_harm_of(owner, change)``: whether it is for this owner to put it back; before a claim.
     * ``can_reach(owner, change)``: whether the owner gets at it at all; asked where it may have been one of several.

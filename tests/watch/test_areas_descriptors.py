@@ -248,6 +248,20 @@ def test_a_database_is_not_a_mere_number(area: Descriptors, tmp_path: Path) -> N
     changes(area)
 
 
+def test_the_journal_of_a_transaction_is_not_a_mere_number(area: Descriptors, tmp_path: Path) -> None:
+    connection = sqlite3.connect(tmp_path / "shop.db", isolation_level=None)
+    connection.execute("create table t (x)")
+    KEPT.append(connection)
+    changes(area)
+    connection.execute("begin")
+    connection.execute("insert into t values (1)")
+    (change,) = changes(area)
+    assert change.subject == "shop.db-journal"
+    assert not area.is_lasting(change)
+    connection.close()
+    changes(area)
+
+
 def test_pairs_pipes_devices_selectors_and_folders_are_silent(area: Descriptors, tmp_path: Path) -> None:
     left, right = socket.socketpair()
     unbound = socket.socket()
@@ -280,6 +294,31 @@ def test_what_was_there_before_is_nobodys(taps: Taps, path: Path) -> None:
         area = Descriptors(taps, Stack(str, str.isdigit), is_project=lambda _: True)
         assert not changes(area)
     assert not changes(area)
+
+
+def test_who_removes_an_open_file_has_opened_nothing(taps: Taps, path: Path) -> None:
+    with path.open():
+        area = Descriptors(taps, Stack(str, str.isdigit), is_project=lambda module: True, relative=os.path.basename)
+        assert not changes(area)
+        path.unlink()
+        with path.open("w") as another:
+            (change,) = changes(area)
+            assert change.subject == path.name
+            assert change.key.startswith(f"{another.fileno()} ")
+        path.unlink()
+        (end,) = changes(area)
+        assert (end.key, end.after) == (change.key, ABSENT)
+
+
+def test_what_is_removed_is_as_open_as_before(area: Descriptors, path: Path) -> None:
+    number = os.open(path, os.O_RDONLY)
+    (change,) = changes(area)
+    path.unlink()
+    assert not changes(area)
+    assert area.is_lasting(change)
+    os.close(number)
+    (end,) = changes(area)
+    assert (end.key, end.after) == (change.key, ABSENT)
 
 
 def test_a_number_that_is_used_again_is_another_thing(area: Descriptors, path: Path) -> None:

@@ -81,7 +81,7 @@ def told(area: FixtureValues) -> list[tuple[str, str, str]]:
 def test_what_a_test_wrote(
     area: FixtureValues, value: Any, change: Callable[[Any], object], expected: list[tuple[str, str, str]]
 ) -> None:
-    area.begin(1, "db", value)
+    area.follow(1, "db", value)
     assert told(area) == []
     change(value)
     assert sorted(told(area)) == expected
@@ -100,7 +100,7 @@ def test_what_a_test_wrote(
     ],
 )
 def test_what_is_nobodys_harm(area: FixtureValues, value: Any, change: Callable[[Any], object]) -> None:
-    area.begin(1, "db", value)
+    area.follow(1, "db", value)
     change(value)
     assert told(area) == []
 
@@ -108,7 +108,7 @@ def test_what_is_nobodys_harm(area: FixtureValues, value: Any, change: Callable[
 @pytest.mark.parametrize("depth", [1, 2])
 def test_a_stack_that_grows_silently_shrinks_silently(area: FixtureValues, depth: int) -> None:
     thing = Thing()
-    area.begin(1, "db", thing)
+    area.follow(1, "db", thing)
     for _ in range(2):
         for number in range(depth):
             thing.seen.append(number)
@@ -124,8 +124,8 @@ def test_a_stack_that_grows_silently_shrinks_silently(area: FixtureValues, depth
 
 def test_of_fixtures_of_one_name_it_is_known_whose_value_changed(area: FixtureValues) -> None:
     one: dict[str, int] = {}
-    area.begin(1, "db", one)
-    area.begin(2, "db", {"b": 1})
+    area.follow(1, "db", one)
+    area.follow(2, "db", {"b": 1})
     one["a"] = 1
     told(area)
     assert area.changed == {1: {"fixture:db['a']"}}
@@ -134,8 +134,8 @@ def test_of_fixtures_of_one_name_it_is_known_whose_value_changed(area: FixtureVa
 def test_without_a_close_look_only_what_was_asked_for_is_looked_at(area: FixtureValues) -> None:
     used: dict[str, int] = {}
     unused: dict[str, int] = {}
-    area.begin(1, "db", used)
-    area.begin(2, "other", unused)
+    area.follow(1, "db", used)
+    area.follow(2, "other", unused)
     used["a"] = unused["a"] = 1
     assert not area.look()
     area.use(["request", "db"])
@@ -148,7 +148,7 @@ def test_without_a_close_look_only_what_was_asked_for_is_looked_at(area: Fixture
 
 def test_a_large_value_is_looked_at_closely_only(area: FixtureValues) -> None:
     value: dict[int, int] = dict.fromkeys(range(2 * MOST_PLACES_OFTEN), 1)
-    area.begin(1, "db", value)
+    area.follow(1, "db", value)
     area.use(["db"])
     value[0] = 2
     assert not area.look()
@@ -157,7 +157,7 @@ def test_a_large_value_is_looked_at_closely_only(area: FixtureValues) -> None:
 
 def test_put_back_is_the_same_as_never_changed(area: FixtureValues) -> None:
     value = {"a": {"b": 1, "c": 2}, "d": [1]}
-    area.begin(1, "db", value)
+    area.follow(1, "db", value)
     value["a"] = {"c": 2, "b": 0}
     (change,) = area.look_closely()
     value["a"] = {"c": 2, "b": 1}
@@ -167,7 +167,7 @@ def test_put_back_is_the_same_as_never_changed(area: FixtureValues) -> None:
 
 def test_after_the_clean_up_began_nothing_is_said(area: FixtureValues) -> None:
     value = {"a": 1}
-    area.begin(1, "db", value)
+    area.follow(1, "db", value)
     area.end(1)
     value.clear()
     assert told(area) == []
@@ -175,15 +175,15 @@ def test_after_the_clean_up_began_nothing_is_said(area: FixtureValues) -> None:
 
 def test_one_value_that_two_fixtures_hand_out_is_said_once(area: FixtureValues) -> None:
     value: dict[str, int] = {}
-    area.begin(1, "db", value)
-    area.begin(2, "alias", value)
+    area.follow(1, "db", value)
+    area.follow(2, "alias", value)
     value["a"] = 1
     assert [subject for subject, *_ in told(area)] == ["fixture:db['a']"]
 
 
 def test_a_value_that_grows_beyond_all_measure_is_let_go(area: FixtureValues) -> None:
     value: dict[int, list[int]] = {}
-    area.begin(1, "db", value)
+    area.follow(1, "db", value)
     value.update({n: [n] for n in range(MOST_PLACES)})
     assert told(area) == []
     value.clear()
@@ -192,7 +192,7 @@ def test_a_value_that_grows_beyond_all_measure_is_let_go(area: FixtureValues) ->
 
 def test_text_is_not_shown_it_may_be_a_password(area: FixtureValues) -> None:
     value: dict[str, object] = {"password": "sesame", "salt": b"pepper"}
-    area.begin(1, "db", value)
+    area.follow(1, "db", value)
     value.update(password="hunter2", salt=b"garlic")
     assert sorted(told(area)) == [
         ("fixture:db['password']", "replaced, a str", ""),
@@ -203,7 +203,7 @@ def test_text_is_not_shown_it_may_be_a_password(area: FixtureValues) -> None:
 def test_there_is_an_end_to_how_much_is_looked_at(area: FixtureValues) -> None:
     values: list[dict[int, int]] = [dict.fromkeys(range(MOST_PLACES_IN_ALL // 4), 1) for _ in range(5)]
     for number, value in enumerate(values):
-        area.begin(number, f"db{number}", value)
+        area.follow(number, f"db{number}", value)
         value[0] = 2
     assert [change.subject for change in area.look_closely()] == [f"fixture:db{number}[0]" for number in range(3)]
 
@@ -211,7 +211,7 @@ def test_there_is_an_end_to_how_much_is_looked_at(area: FixtureValues) -> None:
 def test_what_was_replaced_is_not_kept_alive(area: FixtureValues) -> None:
     value = {"a": Product()}
     there = weakref.ref(value["a"])
-    area.begin(1, "db", value)
+    area.follow(1, "db", value)
     value["a"] = Product()
     changes = area.look_closely()
     assert there() is None
@@ -220,7 +220,7 @@ def test_what_was_replaced_is_not_kept_alive(area: FixtureValues) -> None:
 
 def test_nothing_is_held_when_it_is_over(area: FixtureValues) -> None:
     value = Thing()
-    area.begin(1, "db", value)
+    area.follow(1, "db", value)
     area.stop()
     there = weakref.ref(value)
     del value
@@ -229,10 +229,10 @@ def test_nothing_is_held_when_it_is_over(area: FixtureValues) -> None:
 
 def test_what_is_too_large_is_said(area: FixtureValues) -> None:
     assert area.remark == ""
-    area.begin(1, "rows", [[n] for n in range(MOST_PLACES + 1)])
-    area.begin(2, "opaque", object())
+    area.follow(1, "rows", [[n] for n in range(MOST_PLACES + 1)])
+    area.follow(2, "opaque", object())
     for number in range(MOST_PLACES_IN_ALL // 900 + 1):
-        area.begin(number + 10, f"db{number}", {str(n): n for n in range(900)})
+        area.follow(number + 10, f"db{number}", {str(n): n for n in range(900)})
     assert area.remark == "not the values of db3, rows: too large"
 
 
@@ -265,7 +265,7 @@ def test_an_instance_of_the_product(
         Taps(), Stack(str, bool), test_path=lambda path: "", is_project=lambda module: module.__name__ == "shop"
     )
     value = Client()
-    area.begin(1, "client", value)
+    area.follow(1, "client", value)
     change(value)
     changes = list(area.look_closely())
     assert [(one.subject, area.level(one)) for one in changes] == expected

@@ -66,9 +66,9 @@ def area(folder: Path) -> Iterator[Modules]:
 
 
 @pytest.fixture
-def tests_run(area: Modules, monkeypatch: pytest.MonkeyPatch) -> None:
+def tests_run(area: Modules) -> None:
     """Collection is over."""
-    monkeypatch.setenv("PYTEST_CURRENT_TEST", "another one")
+    area.begin()
 
 
 def test_what_is_imported_anew_is_of_who_did_it(area: Modules, folder: Path, tests_run: None) -> None:
@@ -257,14 +257,23 @@ def test_a_module_that_only_tests_imported_may_be_removed(area: Modules, tests_r
     assert not area.look()
 
 
-def test_a_module_imported_while_tests_were_collected_may_not(
-    area: Modules, folder: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_run_within_a_test_does_not_end_the_tests(
+    area: Modules, tests_run: None, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write(folder, "secaudit_late.py")
-    importlib.import_module("secaudit_late")
+    """It removes PYTEST_CURRENT_TEST, and the fixture that made it what was imported since."""
+    write(folder, "secaudit_plugin.py")
+    importlib.import_module("secaudit_plugin")
     monkeypatch.delenv("PYTEST_CURRENT_TEST")
     assert not area.look()
-    monkeypatch.setenv("PYTEST_CURRENT_TEST", "another one")
+    del sys.modules["secaudit_plugin"]
+    assert not area.look()
+
+
+def test_a_module_imported_while_tests_were_collected_may_not(area: Modules, folder: Path) -> None:
+    write(folder, "secaudit_late.py")
+    importlib.import_module("secaudit_late")
+    assert not area.look()
+    area.begin()
     del sys.modules["secaudit_late"]
     assert said(area) == {"sys.modules['secaudit_late']": "removed"}
 

@@ -33,6 +33,10 @@ _STANDARD = ("0", "1", "2")  # pytest points them here and there
 _LISTENING = "listening socket on "
 _SOCKET = "socket"
 _DATABASES = (b"SQLite format 3", b"\x89HDF", b"LMDB", b"\x13\x57\x9a\xce")
+#: What SQLite keeps open beside a database while a transaction lasts; its first bytes are zero until it is synced.
+_BESIDE_A_DATABASE = ("-journal", "-wal")
+#: Linux adds it to the path of an open file that is removed.
+_REMOVED = " (deleted)"
 
 _dup = real.own(os.dup)
 _close = real.own(os.close)
@@ -195,7 +199,7 @@ class Descriptors:
     def _is_a_mere_number(self, found: _Open) -> bool:
         """Whether no object will ever close it: what `os.open` and `tempfile.mkstemp` return; not a database's file."""
         held = self._holders.of_anybody()
-        if held is None or found.number in held or _is_mapped(found.target):
+        if held is None or found.number in held or _is_mapped(found.target) or _is_beside_a_database(found.target):
             return False
         with suppress(OSError):
             start = _pread(found.number, 16, 0) if _pread is not None else b""
@@ -257,10 +261,10 @@ def _is_counting(folder: str) -> bool:
 
 
 def _target(folder: str, number: int) -> str:
-    """What a descriptor leads to; empty once it is closed."""
+    """What a descriptor leads to, the same when the file is removed meanwhile; empty once it is closed."""
     try:
         if folder.startswith("/proc/") and real.readlink is not None:
-            return real.readlink(f"{folder}/{number}")
+            return real.readlink(f"{folder}/{number}").removesuffix(_REMOVED)
         found = _fstat(number)
         if stat.S_ISSOCK(found.st_mode):
             return f"socket:[{found.st_ino}]"
@@ -298,5 +302,9 @@ def _said_of(copy: Any, module: Any, named: Callable[[str], str]) -> str:
 def _is_mapped(path: str) -> bool:
     """Whether the file is mapped into memory: the map keeps a descriptor of its own."""
     with suppress(OSError), _read("/proc/self/maps", encoding="utf-8", errors="replace") as maps:
-        return any(line.rstrip("\n").endswith(path) for line in maps)
+        return any(line.rstrip("\n").removesuffix(_REMOVED).endswith(path) for line in maps)
     return False
+
+
+def _is_beside_a_database(path: str) -> bool:
+    return any(path.endswith(end) and real.is_there(path.removesuffix(end)) for end in _BESIDE_A_DATABASE)

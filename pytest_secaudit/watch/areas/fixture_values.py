@@ -73,7 +73,7 @@ class FixtureValues:
         #: By key, of all set-ups: fixtures may share a name, and so the subjects of their changes.
         self.changed: defaultdict[Hashable, set[str]] = defaultdict(set)
 
-    def begin(self, key: Hashable, name: str, value: object) -> None:
+    def follow(self, key: Hashable, name: str, value: object) -> None:
         """The fixture stands.
 
         Args:

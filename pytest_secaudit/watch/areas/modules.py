@@ -6,7 +6,6 @@ the first to import nobody minds the removal: it is the clean-up of a fixture th
 
 from __future__ import annotations
 
-import os
 import sys
 import types
 from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
@@ -32,8 +31,6 @@ _OTHERS = frozenset(("cython_runtime", "distutils", "pytest_secaudit"))
 _STAND_INS = frozenset(("mock", "types", "unittest"))
 _OF_C = "_cffi_backend"
 _EMPTY_BY_PYTEST = "Empty module created by pytest"
-#: Set by pytest while a test is under way; a run inside a test's subprocess inherits it.
-_CURRENT = "PYTEST_CURRENT_TEST"
 _YOUNGEST = 64
 _MISSING = object()
 
@@ -60,8 +57,7 @@ class Modules:
         self.off = ""
         self.thorough = True
         self._sys = vars(sys)
-        self._environ = os.environ
-        self._inherited = self._environ.get(_CURRENT)
+        self._tests_run = False
         self._modules: dict[str, Any] = vars(sys)["modules"]
         self._bound: object = None
         self._seen: dict[str, object] = {}
@@ -73,6 +69,10 @@ class Modules:
         self._fakes: dict[str, Hashable] = {}
 
     # --- looking
+
+    def begin(self) -> None:
+        """Not told from ``PYTEST_CURRENT_TEST``: a run inside a test removes that for the rest of it."""
+        self._tests_run = True
 
     #: It is woken by a module that is loaded.
     stirred = ()
@@ -145,11 +145,10 @@ class Modules:
     def _changes(self, names: Iterable[str], seen: Mapping[str, object], now: Mapping[str, object]) -> Iterable[Change]:
         names = [name for name in names if type(name) is str and not _is_noise(name)]
         tops = {_top(name) for name in names if name not in seen and _is_real(name, now[name])}
-        tests_run = self._environ.get(_CURRENT) not in (None, self._inherited)
         for name in names:
             before = self._before(name, seen.get(name, _MISSING))
             after = self._after(name, now.get(name, _MISSING), tops)
-            if not tests_run and name not in self._known and type(after) is Gone and name in now:
+            if not self._tests_run and name not in self._known and type(after) is Gone and name in now:
                 self._known[name] = now[name]
             elif before != after:
                 yield Change(clean(f"{WHOLE}[{name!r}]"), before, after)
