@@ -257,6 +257,12 @@ def test_outcomes_hold_phases_expectations_collection_and_the_end(proof: Any) ->
     assert proof.outcomes_of([], None) == {"the run": "took too long"}
 
 
+def test_an_unsteady_test_changes_nothing(proof: Any) -> None:
+    baseline = proof.Baseline({"a": "1", "b": "1"}, frozenset(["a"]), frozenset(), 1.0)
+    recorded = proof.Recorded({"a": "2", "b": "1"}, frozenset([3]), frozenset(), 1.0, "")
+    assert proof.seen_in(recorded, baseline) == proof.Seen((), frozenset([3]))
+
+
 def test_a_test_that_is_gone_or_new_differs(proof: Any) -> None:
     assert proof.differing({"a": "1", "b": "1", "c": "1"}, {"b": "2", "c": "1", "d": "1"}) == ("a", "b", "d")
 
@@ -342,6 +348,8 @@ def test_a_report_that_proves_nothing_is_refused(proof: Any, data: Any, reason: 
 SHOP = """\
 import threading
 
+STAMPED = []
+
 
 def charge(sum):
     raise NotImplementedError
@@ -356,10 +364,18 @@ def log(sum):
     print(sum)
 
 
+def stamp(sum):
+    STAMPED.append(sum)
+
+
 def total(sums):
     try:
         log(sums)
     except BaseException:
+        pass
+    try:
+        stamp(sums)
+    except Exception:
         pass
     threading.Thread(target=notify).start()
     return sum(sums)
@@ -377,11 +393,14 @@ def order(sums):
 rebate = lambda sum: sum
 """
 TESTS = """\
+import sys
 from unittest import mock
 
-import pytest
-
 import shop
+
+
+def test_that_no_bytecode_is_kept_of_what_was_broken():
+    assert sys.dont_write_bytecode
 
 
 @mock.patch("shop.charge")
@@ -439,29 +458,32 @@ def shop(tmp_path: Path) -> Shop:
 def test_true_ones_stay_green_and_false_ones_are_found(shop: Shop, at_once: str) -> None:
     before = {path: path.read_bytes() for path in shop.root.rglob("*") if path.is_file()}
     spots = [
-        listed(4, "charge"),
-        listed(8, "receipt"),
-        listed(13, "log"),
-        listed(35, "<lambda>"),
+        listed(6, "charge"),
+        listed(10, "receipt"),
+        listed(15, "log"),
+        listed(19, "stamp"),
+        listed(45, "<lambda>"),
         listed(1, "pay", "unused.py"),
     ]
     done = shop.prove(spots, "--at-once", at_once, "--", "-p", "no:cacheprovider")
     assert done.stderr == ""
     assert (
         textwrap.dedent("""\
-        stayed green    shop.py:4 charge  replaced in 1 test  security
-        noticed         shop.py:8 receipt  replaced in 1 test
+        stayed green    shop.py:6 charge  replaced in 1 test  security
+        noticed         shop.py:10 receipt  replaced in 1 test
                           tests/test_shop.py::test_order
-        green, but ran  shop.py:13 log  replaced in 1 test
-        not tried       shop.py:35 <lambda>  replaced in 1 test
+        green, but ran  shop.py:15 log  replaced in 1 test
+        noticed         shop.py:19 stamp  replaced in 1 test
+                          tests/test_shop.py::test_order
+        not tried       shop.py:45 <lambda>  replaced in 1 test
                           a lambda has no body to put a raise in
         not tried       unused.py:1 pay  replaced in 1 test
                           its file is not loaded
-        shop 1.0: 5 listed; 1 stayed green; 1 green, but ran; 1 noticed; 2 not tried
+        shop 1.0: 6 listed; 1 stayed green; 1 green, but ran; 2 noticed; 2 not tried
         """)
         in done.stdout
     )
-    assert "unbroken: 2 tests" in done.stdout
+    assert "unbroken: 3 tests" in done.stdout
     assert "1 fail, 0 are unsteady" in done.stdout
     assert "control: 3 other functions of 1 file broken at once: 1 outcome changed" in done.stdout
     assert done.returncode == 1
@@ -469,28 +491,41 @@ def test_true_ones_stay_green_and_false_ones_are_found(shop: Shop, at_once: str)
 
 
 def test_a_true_list_is_exit_status_0(shop: Shop) -> None:
-    done = shop.prove([listed(4, "charge")])
+    done = shop.prove([listed(6, "charge")])
     assert done.stdout.endswith("shop 1.0: 1 listed; 1 stayed green; 0 green, but ran; 0 noticed; 0 not tried\n")
     assert (done.returncode, done.stderr) == (0, "")
 
 
+def test_an_unsteady_test_notices_nothing(shop: Shop) -> None:
+    shop.write(
+        "tests/test_odd.py",
+        "from pathlib import Path\n\n\ndef test_odd():\n    count = Path(__file__).with_name('count')\n"
+        "    count.write_text((count.read_text() if count.exists() else '') + '.')\n"
+        "    assert len(count.read_text()) % 2\n",
+    )
+    done = shop.prove([listed(6, "charge")])
+    assert "4 tests" in done.stdout
+    assert "2 fail, 1 are unsteady" in done.stdout
+    assert "; 1 stayed green" in done.stdout
+
+
 def test_a_suite_that_imports_the_original_proves_nothing(shop: Shop) -> None:
     shop.write("conftest.py", f"import sys\nsys.path.insert(0, {str(shop.root)!r})\n")
-    done = shop.prove([listed(4, "charge")])
+    done = shop.prove([listed(6, "charge")])
     assert done.returncode == 2
     assert "blind_spots.py: shop.py is imported from the original; --path names" in done.stderr
 
 
 def test_a_suite_that_notices_nothing_proves_nothing(shop: Shop) -> None:
     shop.write("tests/test_shop.py", "import shop\n\n\ndef test_nothing():\n    pass\n")
-    done = shop.prove([listed(4, "charge")])
+    done = shop.prove([listed(6, "charge")])
     assert done.returncode == 2
-    assert "5 other functions of 1 file broken at once, and no test differs" in done.stderr
+    assert "6 other functions of 1 file broken at once, and no test differs" in done.stderr
 
 
 def test_a_suite_of_which_nothing_passes_proves_nothing(shop: Shop) -> None:
     shop.write("tests/test_shop.py", "import shop\n\n\ndef test_nothing():\n    assert not shop\n")
-    done = shop.prove([listed(4, "charge")])
+    done = shop.prove([listed(6, "charge")])
     assert done.returncode == 2
     assert "no test passes while nothing is broken" in done.stderr
     assert "1 failed" in done.stderr
