@@ -445,7 +445,8 @@ class Shop:
         self.report.write_text(json.dumps(data))
         script = str(BENCHMARKS / "blind_spots.py")
         command = [sys.executable, script, str(self.root), "--report", str(self.report), *options]
-        environment = {**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+        kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+        environment = {**kept, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
         return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
 
 
