@@ -454,7 +454,7 @@ def control(copy: Copy, baseline: Baseline, spots: Sequence[Spot]) -> str:
         mine = [spot for spot in spots if spot.path == path]
         rest += others(copy.source(path), path, mine, len(rest) + 1)
     recorded = copy.run(rest)
-    while recorded.ran and is_uncollected(recorded.outcomes):
+    while recorded.ran and is_uncollected(recorded.outcomes, baseline.outcomes):
         rest = [spot for spot in rest if spot.number not in recorded.ran]
         recorded = copy.run(rest)
     seen = seen_in(recorded, baseline)
@@ -466,9 +466,10 @@ def control(copy: Copy, baseline: Baseline, spots: Sequence[Spot]) -> str:
     return f"{said}: {counted(len(seen.changed), 'outcome')} changed, {ran}"
 
 
-def is_uncollected(outcomes: Outcomes) -> bool:
-    """Whether tests are missing because a file could not be imported."""
-    return set(outcomes) == {THE_RUN} or any(said.startswith("collected") for said in outcomes.values())
+def is_uncollected(outcomes: Outcomes, before: Outcomes) -> bool:
+    """Whether tests are missing because a file that could be imported no longer can."""
+    failed = {name for name, said in outcomes.items() if said == "collected: failed" and said != before.get(name)}
+    return bool(failed) or set(outcomes) == {THE_RUN}
 
 
 def spots_of(report: Mapping[str, Any]) -> list[Spot]:

@@ -318,6 +318,20 @@ def test_what_differs_only_once_is_chance(proof: Any) -> None:
     assert outcomes(proof, lambda spots: next(marked), [1]) == {1: "green, but ran"}
 
 
+@pytest.mark.parametrize(
+    ("outcomes", "missing"),
+    [
+        ({"the run": "exit status 4"}, True),
+        ({"the run": "exit status 2", "a.py": "collected: failed"}, True),
+        ({"the run": "exit status 1", "b.py": "collected: skipped", "c.py::x": "call failed"}, False),
+        ({"the run": "exit status 1", "d.py": "collected: failed", "c.py::x": "call failed"}, False),
+    ],
+)
+def test_files_that_could_be_imported_before(proof: Any, outcomes: dict[str, str], missing: bool) -> None:
+    before = {"the run": "exit status 1", "b.py": "collected: skipped", "d.py": "collected: failed"}
+    assert proof.is_uncollected(outcomes, before) is missing
+
+
 def test_nothing_to_try_runs_nothing(proof: Any) -> None:
     suite = Suite(proof)
     assert outcomes(proof, suite, []) == {}
