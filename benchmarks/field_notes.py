@@ -5,10 +5,10 @@
 
 Each data file holds the labels of one suite at one depth; `label_sheet.py --template` makes one. A share is
 true labels by all labels of that code; codes with fewer than ten labels are listed, not rated. What a data
-file gets wrong is an error that names the file and the entry, and nothing is written. Five are not of
-labels: `planted.json`, which `planted.py` writes, `order-dependent.json`, of tests that make others fail, and
-`verdicts.json`, which `verdicts.py` writes, `reread.json`, of a sceptical reader, and
-`fixtures.json`, of who read the table of fixtures row by row.
+file gets wrong is an error that names the file and the entry, and nothing is written. Six are not of
+labels: `planted.json`, which `planted.py` writes, `order-dependent.json`, of tests that make others fail,
+`verdicts.json`, which `verdicts.py` writes, `reread.json`, of a sceptical reader,
+`fixtures.json`, of who read the table of fixtures row by row, and `blind_spots.json`, which `blind_spots.py` writes.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ ORDER_DEPENDENT = "order-dependent.json"
 VERDICTS = "verdicts.json"
 REREAD = "reread.json"
 FIXTURES = "fixtures.json"
+BLIND_SPOTS = "blind_spots.json"
 
 #: Fewer labels than this say nothing about a share.
 RATED_FROM = 10
@@ -150,7 +151,7 @@ def load_all(folder: Path) -> list[Notes]:
     seen: dict[tuple[str, str], str] = {}
     every = []
     for path in sorted(folder.glob("*.json")):
-        if path.name in (PLANTED, ORDER_DEPENDENT, VERDICTS, REREAD, FIXTURES):
+        if path.name in (PLANTED, ORDER_DEPENDENT, VERDICTS, REREAD, FIXTURES, BLIND_SPOTS):
             continue
         notes = load(path)
         for number, label in enumerate(notes.labels):
@@ -204,6 +205,66 @@ def load_fixtures(path: Path) -> list[FixturesRead]:
         DataError: when it is not a list of what is described in `FixturesRead`.
     """
     return [FixturesRead(**entry) for entry in entries_of(path, FIXTURES_FORM)]
+
+
+@dataclass(frozen=True)
+class BlindSpot:
+    """A function that tests replace and no test was said to run, and what the suite did once it was broken.
+
+    Attributes:
+        tests: how many tests replace it; `replaced_in` names the first of them.
+        outcome: one of `BROKEN_OUTCOMES`.
+        detail: the tests that noticed, or why it was not tried.
+    """
+
+    place: str
+    qualname: str
+    security: bool
+    tests: int
+    replaced_in: list[str]
+    outcome: str
+    detail: str
+
+
+@dataclass(frozen=True)
+class Broken:
+    """The blind spots of one project, broken one by one.
+
+    Attributes:
+        replaced: how many of its functions tests replace, where that is known.
+    """
+
+    project: str
+    version: str
+    tests: int
+    command: str
+    secaudit: str
+    replaced: int | None
+    spots: tuple[BlindSpot, ...]
+
+    def counted(self, outcome: str) -> int:
+        return sum(spot.outcome == outcome for spot in self.spots)
+
+    @property
+    def tried(self) -> int:
+        return len(self.spots) - self.counted("not tried")
+
+
+def load_blind_spots(path: Path) -> list[Broken]:
+    """What became of suites whose blind spots were broken; nothing where there is no such file.
+
+    Raises:
+        DataError: when it is not a list of what is described in `Broken` and `BlindSpot`.
+    """
+    every = []
+    for entry in entries_of(path, BROKEN_FORM):
+        where = f"{path.name}: {entry['project']}: spots"
+        spots = [
+            BlindSpot(**fields_of(spot, BLIND_SPOT_FORM, f"{where}[{number}]"))
+            for number, spot in enumerate(entry.pop("spots"))
+        ]
+        every.append(Broken(**entry, spots=tuple(spots)))
+    return every
 
 
 @dataclass(frozen=True)
@@ -348,6 +409,25 @@ FIXTURES_FORM: Mapping[str, Rule] = {
     "wrong": A_NUMBER,
     "found": ONE_LINE,
 }
+BROKEN_OUTCOMES = ("stayed green", "green, but ran", "noticed", "not tried")
+BROKEN_FORM: Mapping[str, Rule] = {
+    "project": ONE_LINE,
+    "version": ONE_LINE,
+    "tests": A_NUMBER,
+    "command": ONE_LINE,
+    "secaudit": ONE_LINE,
+    "replaced": (lambda value: value is None or A_NUMBER[0](value), "a number or null"),
+    "spots": (lambda value: isinstance(value, list), "a list"),
+}
+BLIND_SPOT_FORM: Mapping[str, Rule] = {
+    "place": text(r"\S(.*\S)?:[1-9]\d*", "a place like shop/auth.py:12"),
+    "qualname": ONE_LINE,
+    "security": A_TRUTH,
+    "tests": A_NUMBER,
+    "replaced_in": (lambda value: isinstance(value, list) and all(map(ONE_LINE[0], value)), "a list of lines of text"),
+    "outcome": one_of(BROKEN_OUTCOMES),
+    "detail": MAYBE_ONE_LINE,
+}
 REREAD_VERDICTS = ("true", "true-but-wrong-detail", "false", "rightly-cleared", "would-have-wanted")
 REREAD_FORM: Mapping[str, Rule] = {
     "suite": ONE_LINE,
@@ -453,6 +533,7 @@ def page(
     verdicts: Sequence[Verdicts] = (),
     reread: Sequence[Reread] = (),
     fixtures: Sequence[FixturesRead] = (),
+    broken: Sequence[Broken] = (),
 ) -> str:
     """The whole page as Markdown."""
     blocks = ["<!-- generated by benchmarks/field_notes.py from docs/field-notes/*.json -->", "# Field notes", METHOD]
@@ -465,6 +546,7 @@ def page(
     blocks += verdict_blocks(verdicts)
     blocks += reread_blocks(reread)
     blocks += fixture_blocks(fixtures)
+    blocks += blind_spot_blocks(broken)
     blocks += planted_blocks(planted)
     blocks += polluter_blocks(polluters)
     return "\n\n".join(blocks) + "\n"
@@ -641,6 +723,58 @@ def fixture_blocks(fixtures: Sequence[FixturesRead]) -> Iterator[str]:
     yield table(("package", "version", "tests", "rows", "read", "wrong, mended", "what was found"), rows)
 
 
+def blind_spot_blocks(broken: Sequence[Broken]) -> Iterator[str]:
+    """Whether a suite notices that a function is broken of which it was said that no test runs it."""
+    if not broken:
+        return
+    yield "## Blind spots, broken"
+    yield (
+        "`--secaudit-blindspots` lists functions of the project that tests replace and that no test runs. "
+        "`benchmarks/blind_spots.py` puts a `raise` in the place of the body of each, in a copy, and runs the whole suite. "
+        "*Stayed green*: every test did what it had done before, and the function never ran. *Green, but ran*: no test "
+        "noticed, and yet it ran, so that it should not have been listed. The share is that of those that stayed green "
+        "among those tried; first, as a control, all other functions of the same files were broken, and each suite noticed."
+    )
+    ordered = sorted(broken, key=lambda one: (one.project.lower(), one.version))
+    heads = ("project", "version", "tests", "replaced", "listed", "tried", *BROKEN_OUTCOMES[:3], "share")
+    rows = [
+        (
+            one.project,
+            one.version,
+            f"{one.tests:,}",
+            "-" if one.replaced is None else f"{one.replaced:,}",
+            len(one.spots),
+            one.tried,
+            *(one.counted(outcome) for outcome in BROKEN_OUTCOMES[:3]),
+            share(one.counted("stayed green"), one.tried),
+        )
+        for one in ordered
+    ]
+    yield table(heads, rows)
+    yield "\n".join(f"- {one.project}: `{one.command}`" for one in ordered)
+    yield table(
+        ("project", "function", "security", "replaced in", "outcome"),
+        [
+            (one.project, f"`{spot.place}` `{spot.qualname}`", _yes(spot.security), _tests(spot), _what_became(spot))
+            for one in ordered
+            for spot in one.spots
+        ],
+    )
+
+
+def _yes(value: bool) -> str:  # noqa: FBT001 a cell of a table
+    return "yes" if value else ""
+
+
+def _tests(spot: BlindSpot) -> str:
+    named = "".join(f"`{name}`" for name in spot.replaced_in[:1])
+    return f"{named} and {spot.tests - 1} more" if spot.tests > 1 else named
+
+
+def _what_became(spot: BlindSpot) -> str:
+    return f"{spot.outcome}: {spot.detail}" if spot.detail else spot.outcome
+
+
 def polluter_blocks(polluters: Sequence[Polluter]) -> Iterator[str]:
     """What share is found of that which is known to have made tests fail."""
     if not polluters:
@@ -693,9 +827,9 @@ def main() -> int:
         polluters = load_polluters(arguments.data / ORDER_DEPENDENT)
         verdicts = load_verdicts(arguments.data / VERDICTS)
         reread = load_reread(arguments.data / REREAD)
-        wanted = page(
-            load_all(arguments.data), planted, polluters, verdicts, reread, load_fixtures(arguments.data / FIXTURES)
-        )
+        fixtures = load_fixtures(arguments.data / FIXTURES)
+        broken = load_blind_spots(arguments.data / BLIND_SPOTS)
+        wanted = page(load_all(arguments.data), planted, polluters, verdicts, reread, fixtures, broken)
     except DataError as error:
         print(f"field_notes.py: {error}", file=sys.stderr)
         return 1
