@@ -6,13 +6,14 @@
 
 Generates suites and runs each in variants, side by side: ``plain`` (without the plugin), ``plain again`` (the
 A/A control), ``off`` (the plugin is loaded, nobody asked it), ``static``, ``process`` and ``deep`` (the depths
-of an audit), and, for scale, those of pytest-socket, pytest-randomly and coverage that the interpreter has.
+of an audit), ``blind spots`` (``deep`` with ``--secaudit-blindspots``, compared with ``deep``), and, for scale, those of pytest-socket, pytest-randomly and coverage that the interpreter has.
 Nothing is autoloaded; each variant loads what it is about. The suites:
 
 * ``0ms``, ``1ms``, ``10ms``: functions that assert and compute for so long in a hot loop, calibrated once;
 * ``10ms-cold``: the same time, spent reading memory, so that everybody else's caches are cold;
 * ``fixtures``: 0 ms, with two function fixtures per test and a module fixture;
-* ``unittest``: 0 ms, methods of a `unittest.TestCase` with a `setUp`.
+* ``unittest``: 0 ms, methods of a `unittest.TestCase` with a `setUp`;
+* ``mocks``: 0 ms, each test under a `mock.patch.object` of a function of the project.
 
 All import a project of 50 modules with functions, classes and containers; with ``--many`` it has 500, and
 1,200 modules of an installed library are loaded besides.
@@ -84,6 +85,7 @@ class Variant:
         needs: the module without which it is skipped.
         audited: whether it can write a report about what it watched.
         peer: whether it is somebody else's, here for scale.
+        beside: the variant that it is compared with.
     """
 
     name: str
@@ -92,10 +94,14 @@ class Variant:
     needs: str = "pytest"
     audited: bool = False
     peer: bool = False
+    beside: str = "plain"
 
 
 def audited(depth: str) -> Variant:
     return Variant(depth, (*PLUGIN, "--secaudit", f"--secaudit-depth={depth}"), audited=True)
+
+
+DEEP = audited("deep")
 
 
 VARIANTS = (
@@ -104,7 +110,8 @@ VARIANTS = (
     Variant("off", PLUGIN),
     audited("static"),
     audited("process"),
-    audited("deep"),
+    DEEP,
+    replace(DEEP, name="blind spots", options=(*DEEP.options, "--secaudit-blindspots"), beside=DEEP.name),
     Variant("pytest-socket", ("-p", "pytest_socket", "--disable-socket"), needs="pytest_socket", peer=True),
     Variant("pytest-randomly", ("-p", "pytest_randomly", "--randomly-seed=1"), needs="pytest_randomly", peer=True),
     Variant(
@@ -134,12 +141,13 @@ class Suite:
 
 
 SUITES = (
-    Suite("0ms", limits={"process": 1.06, "deep": 1.12}),
+    Suite("0ms", limits={"process": 1.06, "deep": 1.12, "blind spots": 1.05}),
     Suite("1ms", milliseconds=1),
-    Suite("10ms", milliseconds=10, per_file=20, limits={"process": 1.02, "deep": 1.04}),
+    Suite("10ms", milliseconds=10, per_file=20, limits={"process": 1.02, "deep": 1.04, "blind spots": 1.05}),
     Suite("10ms-cold", milliseconds=10, per_file=20, cold=True, limits={"process": 1.02, "deep": 1.04}),
     Suite("fixtures", style="fixtures"),
     Suite("unittest", style="unittest"),
+    Suite("mocks", style="mocks", limits={"blind spots": 1.05}),
 )
 
 
@@ -216,7 +224,7 @@ def test_module(suite: Suite, index: int, modules: int) -> str:
     head = "".join(f"from project import {name}\n" for name in used)
     if suite.milliseconds:
         head = f"from load import work\n{head}"
-    makers = {"functions": as_function, "fixtures": as_function_with_fixtures, "unittest": as_method}
+    makers = {"functions": as_function, "fixtures": as_function_with_fixtures, "unittest": as_method, "mocks": as_mock}
     bodies = (makers[suite.style](n, used[n % 10], suite.milliseconds) for n in range(suite.per_file))
     between = "\n" if suite.style == "unittest" else "\n\n"
     return (
@@ -224,7 +232,12 @@ def test_module(suite: Suite, index: int, modules: int) -> str:
     )
 
 
-STYLE_HEADS = {"functions": "", "fixtures": "import pytest\n", "unittest": "import unittest\n"}
+STYLE_HEADS = {
+    "functions": "",
+    "fixtures": "import pytest\n",
+    "unittest": "import unittest\n",
+    "mocks": "from unittest import mock\n",
+}
 STYLE_SETUPS = {
     "functions": "",
     "fixtures": (
@@ -232,6 +245,7 @@ STYLE_SETUPS = {
         "@pytest.fixture\ndef number(table):\n    return table['a']\n\n\n"
         "@pytest.fixture\ndef numbers():\n    made = [1]\n    yield made\n    made.clear()\n\n\n"
     ),
+    "mocks": "",
     "unittest": "class ThingTest(unittest.TestCase):\n    def setUp(self):\n        self.number = 1\n\n",
 }
 
@@ -251,6 +265,14 @@ def as_method(index: int, module: str, milliseconds: int) -> str:
     work = f"        work({milliseconds})\n" if milliseconds else ""
     call = f"{module}.function_1({index})"
     return f"    def test_{index:03}(self):\n{work}        self.assertEqual({call}, {index} + self.number)\n"
+
+
+def as_mock(index: int, module: str, milliseconds: int) -> str:
+    work = f"    work({milliseconds})\n" if milliseconds else ""
+    return (
+        f"@mock.patch.object({module}, 'function_{index % 8}')\n"
+        f"def test_{index:03}(function):\n{work}    assert {module}.function_{index % 8} is function\n"
+    )
 
 
 # --- the interpreter and its runs
@@ -512,29 +534,34 @@ def try_warm_up(job: Job, figures: dict[str, Figures]) -> bool:
 
 @dataclass(frozen=True)
 class Ratio:
-    """To plain, with how far a single round was from it."""
+    """To what a variant is compared with, with how far a single round was from it."""
 
     value: float
     spread: float = 0.0
 
 
+def beside(figures: Mapping[str, Figures], name: str) -> Figures:
+    """Those of what the variant is compared with; empty where that was not measured."""
+    return figures.get(next(variant.beside for variant in VARIANTS if variant.name == name), Figures())
+
+
 def instruction_ratio(figures: Mapping[str, Figures], name: str) -> Ratio | None:
-    plain, own = figures["plain"].per_test, figures[name].per_test
-    return Ratio(own / plain) if plain and own else None
+    other, own = beside(figures, name).per_test, figures[name].per_test
+    return Ratio(own / other) if other and own else None
 
 
 def cpu_ratio(figures: Mapping[str, Figures], name: str) -> Ratio | None:
-    plain, own = figures["plain"].seconds, figures[name].seconds
-    if not plain or not own:
+    other, own = beside(figures, name).seconds, figures[name].seconds
+    if not other or not own:
         return None
-    ratios = [ours / theirs for ours, theirs in zip(own, plain, strict=True)]
+    ratios = [ours / theirs for ours, theirs in zip(own, other, strict=True)]
     median = statistics.median(ratios)
     return Ratio(median, max(abs(ratio - median) for ratio in ratios))
 
 
 def memory_ratio(figures: Mapping[str, Figures], name: str) -> Ratio | None:
-    plain, own = figures["plain"].peak, figures[name].peak
-    return Ratio(own / plain) if plain and own else None
+    other, own = beside(figures, name).peak, figures[name].peak
+    return Ratio(own / other) if other and own else None
 
 
 def limit_of(suite: Suite, name: str, modules: int) -> float | None:
@@ -597,7 +624,7 @@ def mark(figures: Mapping[str, Figures], name: str, limit: float | None) -> str:
 
 def print_notes(plan: Plan, watched: Mapping[str, Sequence[str]]) -> None:
     print(
-        f"\nratios are to plain; {plan.tests:,} tests and {plan.rounds} rounds for CPU; plain again is the A/A control"
+        f"\nratios are to plain, of blind spots to deep; {plan.tests:,} tests and {plan.rounds} rounds for CPU; plain again is the A/A control"
     )
     print("a CPU ratio in brackets does not count: its A/A control is not within half of the limit")
     print("off is held against its A/A control: at most as far from 1 as that, its spread included")

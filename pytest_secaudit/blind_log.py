@@ -12,7 +12,6 @@ import pytest
 
 from pytest_secaudit.blind_spots import WATCHER
 from pytest_secaudit.careful import careful
-from pytest_secaudit.model import Place
 from pytest_secaudit.reading import text_at
 from pytest_secaudit.redact import clean
 from pytest_secaudit.strangers import is_module, names_of
@@ -58,7 +57,7 @@ class BlindLog:
         self._config = config
         self._relative = relative
         self.name_of = name_of_product(test_side, relative)
-        self._replacements = Replacements(patches, test_side.is_product)
+        self._replacements = Replacements(patches, test_side.is_product, self._path_of)
         self._children = Children(taps, forks=tool_ids.monitoring is None)
         self._starts: Starts | None = None
         self._own: measuring.Own | None = None
@@ -81,18 +80,20 @@ class BlindLog:
         if self._own is not None:
             self._own.tests_begin()
 
-    @careful
     def pytest_runtest_logstart(self, nodeid: str, location: tuple[str, int | None, str]) -> None:
-        path = self._relative(os.path.join(self._config.rootpath, location[0]))
-        self._replacements.test_begins(nodeid, Place(path, (location[1] or 0) + 1))
+        # Twice for every test: spelt out, and nothing in it that could fail.
+        self._replacements.test_begins(nodeid, location)
         if self._starts is not None:
             self._starts.test = nodeid
 
-    @careful
     def pytest_runtest_logfinish(self) -> None:
         self._replacements.test_ends()
         if self._starts is not None:
             self._starts.test = ""
+
+    def _path_of(self, path: str) -> str:
+        """As the report writes what pytest says relative to the rootdir."""
+        return self._relative(os.path.join(self._config.rootpath, path))
 
     def stop(self) -> None:
         """Leave the process as it was."""

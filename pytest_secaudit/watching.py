@@ -164,7 +164,8 @@ class Watching:
             else:
                 self._mine.append(test)
                 self.engine.ledger.body_begins(test)
-            self.following.begin(test.id)
+            if self.following.lines is not None:
+                self.following.begin(test.id)
         except Exception as error:
             self._trouble("pytest_runtest_call", error)
         try:
@@ -196,8 +197,7 @@ class Watching:
             self.engine.test_is_over()
             if self.engine.windows or not ledger.is_even(self._mine):
                 self._claim_mine()
-            if self.engine.in_scope:
-                self.engine.out_of_scope(self._mine)
+            self.engine.in_scope.difference_update(self._mine)
             if self.mocks.at_work is not None:
                 self.mocks.at_work.test_ends(self._item.nodeid if self._item is not None else "", passed=self._passed)
             self._passed = True

@@ -23,7 +23,6 @@ from pytest_secaudit.watch.ledger import OUTSIDE, Actor, Claim, Ledger
 from pytest_secaudit.watch.record import Claimed
 from pytest_secaudit.watch.state import Area, Change, Site
 from pytest_secaudit.watch.turns import MAX_NAMED, Turn, window_of
-from pytest_secaudit.watch.writing_lines import writing_lines
 
 #: How many close looks every run has, and the share of the tests' time that they may take from then on.
 FREE_LOOKS = 100
@@ -335,10 +334,6 @@ class Engine:
 
     # --- claims
 
-    def out_of_scope(self, actors: Iterable[Actor]) -> None:
-        """These are gone, whether or not they owed anything."""
-        self.in_scope.difference_update(actors)
-
     def close_windows(self, *, at_last: bool = False) -> None:
         """The tests of which nobody knows which it was are over; a fixture among them may still put it back.
 
@@ -441,6 +436,8 @@ class Engine:
         elif hasattr(watcher, "writing_lines"):
             found = self._ask_code(actor, area, "writing_lines", change)
         else:
+            from pytest_secaudit.watch.writing_lines import writing_lines  # loaded with the first claim
+
             found = self._reading(actor, lambda text, first: writing_lines(text, first, area, change.subject))
         return found if type(found) is set else set()
 

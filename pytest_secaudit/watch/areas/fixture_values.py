@@ -20,7 +20,6 @@ from pytest_secaudit.watch.areas.values import Hidden
 from pytest_secaudit.watch.stack import Stack
 from pytest_secaudit.watch.state import ABSENT, Change
 from pytest_secaudit.watch.tapping import Taps
-from pytest_secaudit.watch.writing_lines import lines_of_value
 
 _NAMED = 5
 #: Of these the value is said. Text may be a password.
@@ -187,6 +186,8 @@ class FixtureValues:
 
     def writing_lines(self, text: str, first: int, change: Change) -> set[int]:
         """The lines that assign to what the fixture gave, or call what changes it."""
+        from pytest_secaudit.watch.writing_lines import lines_of_value  # loaded with the first claim
+
         return lines_of_value(text, first, _fixture(change))
 
     def fix(self, change: Change) -> str:

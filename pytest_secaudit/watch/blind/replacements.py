@@ -16,6 +16,9 @@ from pytest_secaudit.watch.patches.acts import Act
 from pytest_secaudit.watch.patches.register import QUIETLY, Kind, Where
 from pytest_secaudit.watch.patches.targets import NOTHING, raw
 
+#: Of a test: path relative to the rootdir, line counted from 0, name.
+Location = tuple[str, int | None, str]
+
 #: So many originals are known before those that are gone are forgotten.
 _MOST_KNOWN: Final = 10_000
 
@@ -42,13 +45,17 @@ class Replacements:
     Args:
         patches: tells of each.
         is_product: whether a file is the project's, and not its tests'.
+        path_of: a path in the location of a test as the report writes it.
     """
 
-    def __init__(self, patches: Patches, is_product: Callable[[str], bool]) -> None:
+    def __init__(
+        self, patches: Patches, is_product: Callable[[str], bool], path_of: Callable[[str], str] = str
+    ) -> None:
         self._patches = patches
         self._is_product = is_product
+        self._path_of = path_of
         self._test = ""
-        self._home: Place | None = None
+        self._home: Location | None = None
         #: By the id of an original that is still there, with what stands behind it.
         self._known: dict[int, tuple[weakref.ref[Any], tuple[Replaced, ...]]] = {}
         self._functions: dict[tuple[str, int, str], Replaced] = {}
@@ -61,19 +68,20 @@ class Replacements:
         """Hear no more."""
         self._patches.tell(None)
 
-    def test_begins(self, test: str, home: Place) -> None:
+    def test_begins(self, test: str, home: Location) -> None:
         """What is still replaced is so during this test, too.
 
         Args:
-            test: its id; empty when there is none.
-            home: the line of its ``def``: what decorators replace is replaced there.
+            test: its id.
+            home: where it is, as pytest says: what decorators replace is replaced there.
         """
         self._test, self._home = test, home
-        with QUIETLY:
-            self._open = [one for one in self._open if _is_in_force(one[0], one[1]())]
-            for _, _, replaced in self._open:
-                for one in replaced:
-                    one.tests.add(test)
+        if self._open:
+            with QUIETLY:
+                self._open = [one for one in self._open if _is_in_force(one[0], one[1]())]
+                for _, _, replaced in self._open:
+                    for one in replaced:
+                        one.tests.add(test)
 
     def test_ends(self) -> None:
         """What is replaced from now on is so for nobody yet."""
@@ -96,13 +104,19 @@ class Replacements:
             replaced = tuple(one for original in _originals(kind, thing) for one in self._behind(original))
             if not replaced:
                 return
-            place = self._place(where) or self._home
+            place = self._place(where) or self._place_of_test()
             for one in replaced:
                 if self._test:
                     one.tests.add(self._test)
                 if place is not None:
                     one.places.add(place)
             self._open.append((kind, weakref.ref(thing), replaced))
+
+    def _place_of_test(self) -> Place | None:
+        if self._home is None:
+            return None
+        path, line, _ = self._home
+        return Place(self._path_of(path), (line or 0) + 1)
 
     def _place(self, where: Where) -> Place | None:
         if type(where) is not tuple:

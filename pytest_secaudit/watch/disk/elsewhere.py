@@ -21,7 +21,6 @@ from pytest_secaudit.watch.disk.listing import File, differences, listing, open_
 from pytest_secaudit.watch.stack import Stack
 from pytest_secaudit.watch.state import ABSENT, Change
 from pytest_secaudit.watch.tapping import Taps
-from pytest_secaudit.watch.writing_lines import lines_with
 
 #: A folder with more in it is not looked at: one of a fixture with its folders, a public one without.
 _MOST = 500
@@ -148,6 +147,8 @@ class Elsewhere:
 
     def writing_lines(self, text: str, first: int, change: Change) -> set[int]:
         """The lines that name the file."""
+        from pytest_secaudit.watch.writing_lines import lines_with  # loaded with the first claim
+
         return lines_with(text, first, change.subject.rpartition("/")[2])
 
     def settle(self) -> None:

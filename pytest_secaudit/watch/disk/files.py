@@ -13,7 +13,6 @@ from pytest_secaudit.watch.disk.listing import MOST, File, differences, listing,
 from pytest_secaudit.watch.stack import Stack
 from pytest_secaudit.watch.state import ABSENT, Change
 from pytest_secaudit.watch.tapping import Taps
-from pytest_secaudit.watch.writing_lines import lines_with
 
 
 class Files:
@@ -74,6 +73,8 @@ class Files:
 
     def writing_lines(self, text: str, first: int, change: Change) -> set[int]:
         """The lines that name the file."""
+        from pytest_secaudit.watch.writing_lines import lines_with  # loaded with the first claim
+
         return lines_with(text, first, change.subject.rpartition("/")[2])
 
     def settle(self) -> None:

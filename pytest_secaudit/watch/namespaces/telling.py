@@ -15,7 +15,6 @@ from pytest_secaudit.watch.ledger import Actor
 from pytest_secaudit.watch.namespaces.differences import Content, has_only_grown
 from pytest_secaudit.watch.namespaces.kinds import CONTAINERS, NAMED, Kind
 from pytest_secaudit.watch.state import ABSENT, Change, Held
-from pytest_secaudit.watch.writing_lines import lines_of_attribute, lines_of_call, says, set_up_of
 
 #: Of these the value is said. Text may be a password.
 _SHOWN: Final = ("bool", "complex", "float", "int", "NoneType")
@@ -201,6 +200,8 @@ def lines_of_one_of_several(text: str, first: int, change: Change) -> set[int]:
 def _lines(
     text: str, first: int, change: Change, value: Callable[[tuple[str, Hashable] | None], bool] | None
 ) -> set[int]:
+    from pytest_secaudit.watch.writing_lines import lines_of_attribute, lines_of_call  # loaded with the first claim
+
     spot: Any = change.after
     if spot.is_reload:
         return lines_of_call(text, first, "reload")
@@ -218,6 +219,8 @@ def mentions(text: str, first: int, change: Change) -> bool:
     Raises:
         SyntaxError, ValueError: when the owner's file cannot be parsed.
     """
+    from pytest_secaudit.watch.writing_lines import says
+
     key = _KEY.search(change.subject) if _tokens(change)[0] == ABSENT else None
     return key is not None and len(key[1]) > 1 and says(text, first, key[1])
 
@@ -233,6 +236,8 @@ def is_reset_by_set_up(text: str, first: int, change: Change) -> bool:
     Raises:
         SyntaxError, ValueError: when the file cannot be parsed.
     """
+    from pytest_secaudit.watch.writing_lines import set_up_of
+
     before = _tokens(change)[0]
     set_up = set_up_of(text, first) if _is_plain(before) else None
     return set_up is not None and bool(_lines(text, set_up, change, lambda constant: constant == before))
