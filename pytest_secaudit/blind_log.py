@@ -107,9 +107,13 @@ class BlindLog:
 
     def added_to(self, watched: Watched) -> Watched:
         """The same with what was replaced and what ran."""
-        replaced, executed = self.told()
+        told: tuple[tuple[Replaced, ...], tuple[Executed, ...]] = ((), ())
+        try:
+            told = self.told()
+        except Exception as error:  # what else was watched is not lost for that
+            self.off = clean(f"the audit failed here: {type(error).__name__}: {error}")
         watchers = {**watched.watchers, WATCHER: f"off: {self.off}" if self.off else "on"}
-        return replace(watched, replaced=replaced, executed=executed, watchers=watchers)
+        return replace(watched, replaced=told[0], executed=told[1], watchers=watchers)
 
     def told(self) -> tuple[tuple[Replaced, ...], tuple[Executed, ...]]:
         """Everything so far; a measurement of our own is over."""

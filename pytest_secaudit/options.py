@@ -88,7 +88,8 @@ def _settings(config: pytest.Config, catalogue: tuple[Heading, ...], *, others: 
         report_root=parse_report_root("secaudit_report_root", _text(config, "secaudit_report_root")),
         junit=_flag(config, "secaudit_junit"),
         check_fixtures=_check_fixtures(config),
-        blind_spots=option.secaudit_blindspots or _flag(config, "secaudit_blindspots"),
+        blind_spots=not option.secaudit_check_fixture
+        and (option.secaudit_blindspots or _flag(config, "secaudit_blindspots")),
         fixtures=bool(option.secaudit_check_fixture) or option.secaudit_fixtures or _flag(config, "secaudit_fixtures"),
     )
 

@@ -72,8 +72,12 @@ class Outfit:
         engine = self.hooks.engine
         patches: object = engine.areas.get(Patches.name)
         if isinstance(patches, Patches) and Patches.name not in engine.off:
-            self.blind = BlindLog(config, patches, test_side, self.collector.relative, self.taps)
-            config.pluginmanager.register(self.blind, f"{_NAME}-blind-spots")
+            try:
+                self.blind = BlindLog(config, patches, test_side, self.collector.relative, self.taps)
+            except Exception as error:  # the rest of the watch goes on
+                self.hooks.troubles.append(("blind spots", clean(f"{type(error).__name__}: {error}")))
+            else:
+                config.pluginmanager.register(self.blind, f"{_NAME}-blind-spots")
 
     def remember_in(self, folder: Path | None) -> None:
         """Look closely where the last run found something, and note what this one finds."""

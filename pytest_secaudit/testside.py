@@ -77,7 +77,7 @@ class TestSide:
         if inside is None:
             installed = _below_installed(path) if self._elsewhere else None
             return installed is not None and _package(installed) in self._elsewhere
-        return inside.partition(os.sep)[0] not in _NO_PRODUCT and not self(path)
+        return not self(path)
 
     def at_home(self, path: str) -> str:
         """The file of the checkout that an installed one was made of; the path itself if there is none like it."""

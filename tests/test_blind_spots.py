@@ -439,6 +439,9 @@ def test_the_gate_the_baseline_and_ignores(shop: pytest.Pytester) -> None:
     assert result.ret == 1
     result.stdout.fnmatch_lines(["*tests passed; the audit failed the run: 23 new findings at or above advisory"])
     assert run(shop, *options, "--secaudit-ignore=PSA810").ret == 0
+    meant = run(shop, *options, "-o", "secaudit_expected=PSA810 shop/auth.py:*  others test them")
+    assert meant.ret == 0
+    meant.stdout.fnmatch_lines(["*expected 23*"])
     known = ["--secaudit-baseline=known.json"]
     assert run(shop, *EVERYTHING[:0], "-m", "pytest", *EVERYTHING, *known, "--secaudit-write-baseline").ret == 0
     quiet = run(shop, *options, *known)
@@ -559,3 +562,26 @@ def test_a_suite_that_replaces_nothing(pytester: pytest.Pytester) -> None:
     pytester.makepyfile("def test_a():\n    assert 1 + 1 == 2\n")
     result = run(pytester, "-m", "pytest", *EVERYTHING)
     result.stdout.fnmatch_lines(["mock blind spots: tests replace no function of the project"])
+
+
+def test_what_fails_in_the_end_loses_nothing_else(shop: pytest.Pytester) -> None:
+    shop.makeconftest(
+        "import pytest_secaudit.blind_log as log\n\n"
+        "def fails(self):\n    raise RuntimeError('gone')\n\nlog.BlindLog.told = fails\n"
+    )
+    shop.makepyfile(test_leaves="import os\n\ndef test_it():\n    os.environ['LEFT'] = '1'\n")
+    result = run(shop, "-m", "pytest", *EVERYTHING)
+    assert "mock blind spots: not judged: the audit failed here: RuntimeError: gone" in result.stdout.str()
+    assert "PSA101" in result.stdout.str()
+
+
+def test_what_fails_at_the_start_loses_nothing_else(shop: pytest.Pytester) -> None:
+    shop.makepyfile(
+        broken="import pytest_secaudit.blind_log as log\n\n"
+        "def fails(self, *args):\n    raise RuntimeError('gone')\n\nlog.BlindLog.__init__ = fails\n"
+    )
+    shop.makepyfile(test_leaves="import os\n\ndef test_it():\n    os.environ['LEFT'] = '1'\n")
+    result = run(shop, "-m", "pytest", "-p", "broken", *EVERYTHING, "-v")
+    assert "mock blind spots: not judged: nothing was watched" in result.stdout.str()
+    assert "blind spots: the audit failed here: RuntimeError: gone" in result.stdout.str()
+    assert "PSA101" in result.stdout.str()

@@ -21,7 +21,7 @@ _TOOL: Final = "pytest-secaudit: starts"
 #: After so many starts of one function nobody counts any more.
 _MOST: Final = 20
 #: One byte for each function that a forked child may run: which one is told by a checksum.
-_SHARED: Final = 1 << 20
+_SHARED: Final = 1 << 18
 _WRITTEN: Final = re.compile(rb"\x01")
 
 
