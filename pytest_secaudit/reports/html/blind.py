@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from pytest_secaudit.model import Audit, BlindSpot
 from pytest_secaudit.reports import blind_rows
 from pytest_secaudit.reports.html.tree import Element, element
-from pytest_secaudit.reports.html.words import code, fold, place, prose, sentence, shortened
+from pytest_secaudit.reports.html.words import code, folded_tables, place, prose, sentence, shortened
 
-_SHOWN = 40
-_MOST = 1_000
 _MOST_PLACES = 40
 
 
@@ -23,18 +21,9 @@ def section(audit: Audit) -> Element | None:
         "section",
         element("h2", "Mock blind spots"),
         element("p", *prose(sentence(blind_rows.headline(audit.blind_spots)))),
-        *_tables(rows),
+        *folded_tables(rows, _table),
         id="blind",
     )
-
-
-def _tables(rows: Sequence[BlindSpot]) -> Iterator[Element]:
-    if rows:
-        yield _table(rows[:_SHOWN])
-    if rows[_SHOWN:]:
-        yield fold(f"{len(rows) - _SHOWN:,} more", _table(rows[_SHOWN:_MOST]))
-    if rows[_MOST:]:
-        yield element("p", f"{len(rows) - _MOST:,} more: see the JSON report.", class_="quiet")
 
 
 def _table(rows: Sequence[BlindSpot]) -> Element:

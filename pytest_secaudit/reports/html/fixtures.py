@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from pytest_secaudit.model import Audit, FixtureRow
 from pytest_secaudit.reports import fixture_rows
 from pytest_secaudit.reports.html.tree import Element, element
-from pytest_secaudit.reports.html.words import code, fold, place, prose, sentence, shortened
+from pytest_secaudit.reports.html.words import code, folded_tables, place, prose, sentence, shortened
 
-_SHOWN = 40
-_MOST = 1_000
 _HEADS = ("Fixture", "Verdict", "Set-ups", "Users", "Set-up", "Teardown")
 
 
@@ -24,18 +22,9 @@ def section(audit: Audit) -> Element | None:
         "section",
         element("h2", "Fixtures"),
         element("p", told),
-        *_tables(rows),
+        *folded_tables(rows, _table),
         id="fixtures",
     )
-
-
-def _tables(rows: Sequence[FixtureRow]) -> Iterator[Element]:
-    if rows:
-        yield _table(rows[:_SHOWN])
-    if rows[_SHOWN:]:
-        yield fold(f"{len(rows) - _SHOWN:,} more", _table(rows[_SHOWN:_MOST]))
-    if rows[_MOST:]:
-        yield element("p", f"{len(rows) - _MOST:,} more: see the JSON report.", class_="quiet")
 
 
 def _table(rows: Sequence[FixtureRow]) -> Element:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
+from typing import TypeVar
 
 from pytest_secaudit.conclusion import plural
 from pytest_secaudit.model import Severity
@@ -11,6 +12,10 @@ from pytest_secaudit.reports.html.tree import Element, Node, element
 
 #: A test id or a message of any length is told in so many characters.
 _LONGEST = 400
+#: Of a table so many rows are shown, and so many are on the page.
+_ROWS_SHOWN, _MOST_ROWS = 40, 1_000
+
+T = TypeVar("T")
 
 
 def shortened(text: str, longest: int = _LONGEST) -> str:
@@ -91,3 +96,13 @@ def names(items: Iterable[str], most: int, class_: str = "") -> Element:
     """A list of the first few tests or owners; the style sheet sets them as source, as an element for each is dear."""
     listed = (element("li", shortened(item)) for item in islice(items, most))
     return element("ul", *listed, class_=f"names {class_}".rstrip())
+
+
+def folded_tables(rows: Sequence[T], table: Callable[[Sequence[T]], Element]) -> Iterator[Element]:
+    """A table of which the first rows are shown, more on demand, and the rest only counted."""
+    if rows:
+        yield table(rows[:_ROWS_SHOWN])
+    if rows[_ROWS_SHOWN:]:
+        yield fold(f"{len(rows) - _ROWS_SHOWN:,} more", table(rows[_ROWS_SHOWN:_MOST_ROWS]))
+    if rows[_MOST_ROWS:]:
+        yield element("p", f"{len(rows) - _MOST_ROWS:,} more: see the JSON report.", class_="quiet")
