@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import sys
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import coverage
+import jsonschema
 import pytest
 
 AUTH = """\
@@ -349,6 +351,9 @@ def report(pytester: pytest.Pytester, *arguments: str) -> dict[str, Any]:
     result = run(pytester, *arguments, *EVERYTHING)
     assert result.ret == 0, result.stdout.str() + result.stderr.str()
     data: dict[str, Any] = json.loads(Path(pytester.path, "audit.json").read_text("utf-8"))
+    jsonschema.validate(
+        data, json.loads(files("pytest_secaudit.reports").joinpath("report.schema.json").read_text("utf-8"))
+    )
     assert data["evidence"]["not_audited"] == []
     return data
 
