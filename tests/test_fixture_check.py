@@ -314,6 +314,8 @@ def test_what_a_failed_set_up_leaves_is_not_warned_of_under_the_next(suite: pyte
         import warnings
         import pytest
 
+        gc.disable()  # it comes when it is called
+
         class Door:
             def __init__(self):
                 self.itself = self

@@ -8,16 +8,6 @@ Instead: let at least one test call the real function, and replace only what it 
 socket, the clock, the database. `mock.patch(..., wraps=verify_token)` and `mocker.spy` run the real one and record the
 calls.
 
-```python
-# shop/auth.py
-def verify_token(token):
-    return hmac.compare_digest(signature_of(token), token.signature)
-
-# tests/test_orders.py
-@mock.patch("shop.orders.verify_token", return_value=True)
-def test_order(verify_token): ...  # and so do all the others
-```
-
 Asked for with `--secaudit-blindspots` (or `secaudit_blindspots = true`). Replacements are those of `unittest.mock` and
 its backport, pytest-mock, `pytest.MonkeyPatch`, the `fixtures` package, and assignments to an attribute of what the
 file imports. What stands behind them is looked for in methods, static and class methods, properties,
