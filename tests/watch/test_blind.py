@@ -149,6 +149,9 @@ def code(source: str) -> CodeType:
         "def f(self): raise NotImplementedError('later')",
         "async def f(): pass",
         "def f(): return None",
+        "def f(self):\n    '''Nothing.'''\n    return []",
+        "def f(): return {}",
+        "def f(): return ()",
     ],
 )
 def test_stubs(source: str) -> None:
@@ -159,6 +162,12 @@ def test_stubs(source: str) -> None:
     "source",
     [
         "def f(): return True",
+        "def f(): return False",
+        "def f(): return 0",
+        "def f(): return [1]",
+        "def f(a): return [a]",
+        "def f(a): return {a: a}",
+        "def f(): return ((),)",
         "def f(): return 'text'",
         "def f(a): return a",
         "def f(a): return a == 'secret'",
@@ -185,6 +194,7 @@ def test_the_lines_of_a_body() -> None:
         ("def f(): return 1", "Shop.total", "auth", "auth"),
         ("def f(): return hmac.new()", "Shop.total", "shop", "hmac"),
         ("def f(): return subprocess.run()", "Shop.total", "shop", "subprocess"),
+        ("def f(): return 1", "VolumeEncryptor._get_key", "base", "encryptor"),
         ("def f(): return authors()", "Shop.total", "authority", ""),
         ("def f(): return 1", "Shop.designate", "shop", ""),
     ],
@@ -333,6 +343,8 @@ def test_a_package_that_is_named(command: object, words: set[str]) -> None:
         [sys.executable, "-m", "pytest"],
         [sys.executable, "-c", "from multiprocessing.spawn import spawn_main; spawn_main()"],
         ["pytest", "tests"],
+        ["faketime", "now", sys.executable],
+        f"ls; {sys.executable}",
         "python3 -m unittest",
     ],
 )
@@ -347,6 +359,8 @@ def test_what_may_run_anything(command: object) -> None:
         [sys.executable, "-c", "print(1)"],
         [sys.executable, "-m", "pip", "--version"],
         ["/home/shop/bin/true"],
+        ["file", "-b", sys.executable],
+        ["/usr/bin/ls", "shop"],
         [],
         "",
         [3, None],

@@ -29,6 +29,8 @@ _PYTHON: Final = re.compile(r"(?:python|pypy)[\w.]*(?:\.exe)?$", re.IGNORECASE)
 _RUN_OTHERS: Final = frozenset(
     "bash cmd dash env hatch make nice pdm pipx poetry sh sudo timeout uv uvx xargs zsh".split()
 )
+#: These look at an interpreter that they are given, as `platform.architecture` has it done, and run nothing.
+_LOOK_AT: Final = frozenset("cp file ldd ln ls otool readelf readlink realpath rm stat strings which".split())
 _RUNS_ANYTHING: Final = frozenset("coverage multiprocessing nose2 pytest tox nox unittest runpy trial".split())
 _MOST_BYTES: Final = 200_000
 _MOST_FILES: Final = 4
@@ -82,6 +84,8 @@ def words_of(command: object) -> set[str]:
         return set()
     if _last(parts[0]) in _RUNS_ANYTHING:
         return {ANYTHING}
+    if not is_line and _last(parts[0]) in _LOOK_AT:
+        return set()
     programs = [number for number, part in enumerate(parts) if _PYTHON.fullmatch(_last(part))]
     script = _script(parts[0])
     if script is not None and script.startswith("#!") and "python" in script[:200]:

@@ -28,6 +28,8 @@ _IDLE: Final = frozenset(
     POP_TOP PRECALL PUSH_NULL RAISE_VARARGS RERAISE RESUME RETURN_CONST RETURN_GENERATOR RETURN_VALUE GEN_START
     """.split()
 )
+#: What they make is empty if they are given nothing.
+_BUILD: Final = frozenset(("BUILD_LIST", "BUILD_MAP"))
 #: What is called or asked for by name in a body that is about security.
 _SECURITY_NAMES: Final = frozenset(
     """
@@ -115,13 +117,16 @@ def body_of(code: CodeType) -> tuple[int, ...]:
 
 
 def is_stub(code: CodeType) -> bool:
-    """Whether there is nothing in it that could be run: ``...``, ``pass``, ``raise NotImplementedError``."""
+    """Whether there is nothing in it that could be run: ``...``, ``return []``, ``raise NotImplementedError``."""
     if any(name != "NotImplementedError" for name in code.co_names):
         return False
     for step in dis.get_instructions(code):
-        if step.opname not in _IDLE:
+        if step.opname in _BUILD:
+            if step.arg:
+                return False
+        elif step.opname not in _IDLE:
             return False
-        if step.opname in ("LOAD_CONST", "RETURN_CONST") and step.argval is not None and not code.co_names:
+        if step.opname in ("LOAD_CONST", "RETURN_CONST") and step.argval not in (None, ()) and not code.co_names:
             return False
     return True
 
