@@ -503,6 +503,7 @@ class BlindSpots:
         blind: those that no test runs; security first, then by how many tests replace them.
         half: those that run only at import, or only in tests that check nothing.
         unknown: those of which nobody can tell.
+        named: the packages that commands of child processes name, if some are unknown for that; ``*`` is any.
         off: why nothing is said to be blind, if so.
         not_run: how many were not run in what there was of a partial run.
     """
@@ -511,6 +512,7 @@ class BlindSpots:
     blind: tuple[BlindSpot, ...] = ()
     half: tuple[BlindSpot, ...] = ()
     unknown: tuple[BlindSpot, ...] = ()
+    named: tuple[str, ...] = ()
     off: str = ""
     not_run: int = 0
 

@@ -513,6 +513,35 @@ def test_what_a_child_process_may_have_run_is_unknown(pytester: pytest.Pytester,
     assert (names(data["blind_spots"]), names(data["replaced_and_not_measured"])) == (blind, {"pay"} - blind)
 
 
+@pytest.mark.parametrize("options", [[], ["--cov=shop", "--cov-branch", "--cov-context=test"]])
+def test_what_begins_in_the_same_line_is_another(pytester: pytest.Pytester, options: list[str]) -> None:
+    first = "def pay(a=1):\n    return a\n\ndef fee(value):\n    return lambda function: function\n\n"
+    second = "@fee((lambda: 1)())\ndef sign(a=1):\n    return a\n"
+    pytester.mkpydir("shop").joinpath("auth.py").write_text(first + second, "utf-8")
+    pytester.makeini("[pytest]\n")
+    pytester.makepyfile(
+        "from unittest import mock\nimport shop.auth\n\n"
+        "@mock.patch('shop.auth.pay')\n@mock.patch('shop.auth.sign')\ndef test_a(sign, pay):\n    assert shop.auth.pay is pay\n"
+    )
+    data = report(pytester, "-m", "pytest", *options)
+    assert (names(data["blind_spots"]), names(data["half_blind"])) == ({"pay", "sign"}, set())
+
+
+@pytest.mark.parametrize(("child", "is_blind"), [("trade.other", True), ("trade.shop", False)])
+def test_a_namespace_is_everybodys(pytester: pytest.Pytester, child: str, is_blind: bool) -> None:
+    shop = pytester.mkdir("trade") / "shop"
+    shop.mkdir()
+    shop.joinpath("__init__.py").write_text(AUTH, "utf-8")
+    pytester.makeini("[pytest]\n")
+    pytester.makepyfile(
+        "import subprocess, sys\nfrom unittest import mock\nimport trade.shop\n\n"
+        "@mock.patch('trade.shop.pay')\ndef test_a(pay):\n"
+        f"    subprocess.run([sys.executable, '-m', {child!r}], check=False)\n    assert trade.shop.pay() is pay()\n"
+    )
+    data = report(pytester, "-m", "pytest")
+    assert names(data["blind_spots" if is_blind else "replaced_and_not_measured"]) == {"pay"}
+
+
 @pytest.mark.skipif(not hasattr(__import__("os"), "fork"), reason="nobody forks here")
 def test_what_a_forked_child_runs_is_run(pytester: pytest.Pytester) -> None:
     pytester.mkpydir("shop").joinpath("auth.py").write_text(AUTH, "utf-8")

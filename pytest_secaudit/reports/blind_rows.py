@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pytest_secaudit.blind_spots import CODE
+from pytest_secaudit.blind_spots import ANYTHING, CODE
 from pytest_secaudit.conclusion import plural
 from pytest_secaudit.model import Audit, BlindSpot, BlindSpots
 
@@ -43,7 +43,16 @@ def _headline(spots: BlindSpots) -> Iterator[str]:
     if spots.half:
         yield f"{len(spots.half):,} hardly run"
     if spots.unknown and not spots.off:
-        yield f"{len(spots.unknown):,} {of_all} not known: nobody measured where they may have run"
+        yield f"{len(spots.unknown):,} {of_all} not known: nobody measured {_where(spots)}"
+
+
+def _where(spots: BlindSpots) -> str:
+    if not spots.named:
+        return "where they may have run"
+    packages = ", ".join(name for name in spots.named if name != ANYTHING)
+    programs = [f"name {packages}"] if packages else []
+    programs += ["may run anything"] if ANYTHING in spots.named else []
+    return f"the programs started that {' or '.join(programs)}"
 
 
 def word(spot: BlindSpot) -> str:

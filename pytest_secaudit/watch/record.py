@@ -242,6 +242,11 @@ AND_OTHERS = -2
 ByLine = Mapping[str, Mapping[int, tuple[int, ...]]]
 
 
+def start_key(first: int, name: str) -> int:
+    """The first line of a function. That of a lambda is negated: in a decorator it begins where the function does."""
+    return -first if name.endswith("<lambda>") else first
+
+
 @lean
 @dataclass(frozen=True, slots=True)
 class Executed:
@@ -249,7 +254,7 @@ class Executed:
 
     Attributes:
         tests: the table of tests.
-        starts: the functions that were started, by their first line, and by whom; None where nobody heard of starts.
+        starts: the functions that were started, by `start_key`, and by whom; None where nobody heard of starts.
         lines: the lines that ran, of each file that was measured; None where lines were not measured.
         entered: path -> the first lines of what was entered, as far as that was measured.
         knows_tests: it is known which tests ran a line.
