@@ -118,7 +118,7 @@ class BlindLog:
         return replaced, tuple(self._executed(words))
 
     def _as_record(self, known: Known, modules: Mapping[str, str]) -> Replaced:
-        code, qualname = known.found
+        code, qualname = known.found.code, known.found.qualname
         path = self.name_of(code.co_filename)
         module = modules.get(path, path.rpartition("/")[2].removesuffix(".py"))
         return Replaced(
@@ -132,6 +132,7 @@ class BlindLog:
             checksum=checksum(code),
             tests=tuple(sorted(map(clean, known.tests))),
             places=tuple(sorted(known.places, key=lambda place: (place.path, place.line))),
+            with_class=known.with_class,
         )
 
     def _executed(self, words: tuple[str, ...]) -> Iterator[Executed]:

@@ -124,6 +124,7 @@ def _joined(replaced: Iterable[Replaced]) -> Iterator[BlindSpot]:
             security=bool(first.word),
             word=first.word,
             places=tuple(sorted(places.values(), key=lambda place: (place.path, place.line))),
+            with_class=all(one.with_class for one in found),
             first=first.first,
             body=first.body,
             package=first.package,
@@ -132,10 +133,12 @@ def _joined(replaced: Iterable[Replaced]) -> Iterator[BlindSpot]:
 
 
 def _ranked(found: Iterable[BlindSpot]) -> tuple[BlindSpot, ...]:
-    """What is about security first, then what most tests replace."""
-    return tuple(
-        sorted(found, key=lambda one: (not one.security, -len(one.replaced_in), one.path, one.line, one.qualname))
-    )
+    """What is about security first, then what most tests replace; what is only replaced with its class behind others."""
+
+    def rank(one: BlindSpot) -> tuple[object, ...]:
+        return not one.security, one.with_class, -len(one.replaced_in), one.path, one.line, one.qualname
+
+    return tuple(sorted(found, key=rank))
 
 
 # --- as findings, and in a review
@@ -147,7 +150,8 @@ def findings_of(spots: BlindSpots, check: Heading) -> Iterator[Finding]:
         owners = tuple(_owner(test, one.places) for test in one.replaced_in[:_MOST_OWNERS])
         name = one.qualname.rpartition(".")[2]
         about = f", which is about security ({one.word})" if one.security else ""
-        message = f"tests replace {one.qualname}{about}, and none runs it"
+        whole = " with its class" if one.with_class else ""
+        message = f"tests replace {one.qualname}{whole}{about}, and none runs it"
         yield Finding(
             code=check.code,
             name=check.name,

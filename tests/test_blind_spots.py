@@ -373,6 +373,7 @@ def test_the_answer_is_the_same_whoever_measures(shop: pytest.Pytester, mode: st
     assert verify["replaced_in"] == ["test_orders.py::test_order", "test_orders.py::test_refused"]
     assert (verify["path"], verify["line"], verify["security"], verify["word"]) == ("shop/auth.py", 5, True, "verify")
     assert verify["places"] == ["test_orders.py:11", "test_orders.py:17"]
+    assert names([spot for spot in data["blind_spots"] if spot["with_class"]]) == {"Unused.work"}
 
 
 def measured(folder: Path) -> dict[str, Any]:

@@ -130,6 +130,18 @@ def unknown(*named: str) -> BlindSpots:
     return BlindSpots(replaced=3, unknown=all_blind().blind[:1], named=named)
 
 
+def test_what_is_only_replaced_with_its_class_comes_behind() -> None:
+    refund = replace(PAY, qualname="refund", line=40, first=40, with_class=True, tests=("a", "b"))
+    again = replace(PAY, with_class=True)
+    spots = blind_spots(BlindFacts((refund, PAY, again), (NOBODY,)), is_complete=True)
+    assert [(one.qualname, one.with_class) for one in spots.blind] == [("pay", False), ("refund", True)]
+    assert remark(spots.blind[1]) == "replaced with its class in 2 tests: test_a.py:3"
+    assert [one.message for one in findings_of(spots, CHECK)] == [
+        "tests replace pay, and none runs it",
+        "tests replace refund with its class, and none runs it",
+    ]
+
+
 @pytest.mark.parametrize(
     ("spots", "said"),
     [

@@ -66,4 +66,5 @@ def remark(spot: BlindSpot) -> str:
     places = [f"{place.path}:{place.line}" for place in spot.places]
     more = len(places) - _MOST_NAMED
     named = ", ".join(places[:_MOST_NAMED]) + (f" and {more:,} more" if more > 0 else "")
-    return f"{ran}replaced in {plural(len(spot.replaced_in), 'test')}" + (f": {named}" if named else "")
+    whole = " with its class" if spot.with_class else ""
+    return f"{ran}replaced{whole} in {plural(len(spot.replaced_in), 'test')}" + (f": {named}" if named else "")

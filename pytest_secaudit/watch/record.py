@@ -219,6 +219,7 @@ class Replaced:
         checksum: by which forked children tell what they ran.
         tests: those during which it was replaced.
         places: where that was done.
+        with_class: only its whole class was.
     """
 
     path: str
@@ -231,6 +232,7 @@ class Replaced:
     checksum: int
     tests: tuple[str, ...]
     places: tuple[Place, ...]
+    with_class: bool = False
 
 
 #: Stands for no test: an import, a hook.

@@ -40,10 +40,11 @@ _SECURITY_NAMES: Final = frozenset(
 
 
 class Found(NamedTuple):
-    """A function: its code, and how it is called."""
+    """A function: its code, how it is called, and whether it is only part of a class that was meant."""
 
     code: CodeType
     qualname: str
+    with_class: bool = False
 
     @property
     def identity(self) -> tuple[str, int, str]:
@@ -54,16 +55,17 @@ class Found(NamedTuple):
 def functions_of(original: object) -> Iterator[Found]:
     """Every function that can be told to stand behind an object, whoever's it is."""
     seen: set[int] = set()
-    todo: list[tuple[Any, int]] = [(original, _DEPTH)]
+    todo: list[tuple[Any, int, bool]] = [(original, _DEPTH, False)]
     while todo:
-        found, depth = todo.pop()
+        found, depth, with_class = todo.pop()
         found = original_of(found)
         if id(found) in seen or not depth:
             continue
         seen.add(id(found))
         if type(found) is FunctionType and "__wrapped__" not in found.__dict__:
-            yield Found(found.__code__, _qualname(found))
-        todo.extend((inner, depth - 1) for inner in _inside(found))
+            yield Found(found.__code__, _qualname(found), with_class)
+        with_class = with_class or is_class(found)
+        todo.extend((inner, depth - 1, with_class) for inner in _inside(found))
 
 
 def _inside(found: Any) -> Iterator[object]:
