@@ -306,6 +306,8 @@ class NotAudited:
     reason: str
 
 
+#: The reason of a file whose tests nobody knows.
+NOT_COLLECTED = "could not be collected"
 #: In the reason ``not by its own checks: why``: a plugin or conftest is named, none of whose checks are used.
 OWN_CHECKS = "its own checks"
 

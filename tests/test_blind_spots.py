@@ -426,6 +426,20 @@ def test_a_partial_run_calls_nothing_blind(shop: pytest.Pytester, options: list[
     assert not any(finding["code"] == "PSA810" for finding in data["findings"])
 
 
+@pytest.mark.parametrize("options", [["--continue-on-collection-errors"], ["-n2"]])
+def test_a_file_that_could_not_be_imported_makes_a_partial_run(shop: pytest.Pytester, options: list[str]) -> None:
+    shop.makepyfile(test_zz="import gone\n\ndef test_pay():\n    assert shop.auth.pay(1)\n")
+    result = run(shop, "-m", "pytest", *EVERYTHING, *options)
+    assert "mock blind spots: not judged: a partial run" in result.stdout.str()
+    first = json.loads(Path(shop.path, "audit.json").read_text("utf-8"))
+    assert (first["run"]["complete"], first["blind_spots"]) == (False, [])
+    shop.makepyfile(test_zz="def test_a():\n    assert 1 + 1 == 2\n")
+    Path(shop.path, "audit.json").rename(shop.path / "first.json")
+    report(shop, "-m", "pytest", "test_zz.py")
+    Path(shop.path, "audit.json").rename(shop.path / "second.json")
+    assert run_merge(shop, "first.json", "second.json")["blind_spots"] == []
+
+
 def test_a_lost_worker_is_a_partial_run(shop: pytest.Pytester) -> None:
     shop.makepyfile(test_zz="import os\n\ndef test_dies():\n    os._exit(1)\n")
     run(shop, "-m", "pytest", "-n2", *EVERYTHING)
