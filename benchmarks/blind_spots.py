@@ -506,7 +506,7 @@ def entry_of(
         "tests": baseline.tests,
         "command": shlex.join(["pytest", *arguments.options]),
         "secaudit": report["tool"]["version"],
-        "replaced": arguments.replaced,
+        "replaced": report["functions_replaced"],
         "spots": [
             {
                 "place": spot.place,
@@ -601,7 +601,6 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument(
         "--at-once", type=how_many, default=1, metavar="N", help="so many in one run, or all (default %(default)s)"
     )
-    parser.add_argument("--replaced", type=int, metavar="N", help="how many functions tests replaced, for the notes")
     parser.add_argument("--timeout", type=float, default=900, help="seconds for one run (default %(default)s)")
     parser.add_argument("--save", action="store_true", help=f"keep what is found in docs/field-notes/{SAVED.name}")
     parser.usage = f"{parser.format_usage().removeprefix('usage: ').rstrip()} [-- PYTEST_ARGUMENT ...]"

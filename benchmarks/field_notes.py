@@ -231,7 +231,7 @@ class Broken:
     """The blind spots of one project, broken one by one.
 
     Attributes:
-        replaced: how many of its functions tests replace, where that is known.
+        replaced: how many of its functions tests replace.
     """
 
     project: str
@@ -239,7 +239,7 @@ class Broken:
     tests: int
     command: str
     secaudit: str
-    replaced: int | None
+    replaced: int
     spots: tuple[BlindSpot, ...]
 
     def counted(self, outcome: str) -> int:
@@ -416,7 +416,7 @@ BROKEN_FORM: Mapping[str, Rule] = {
     "tests": A_NUMBER,
     "command": ONE_LINE,
     "secaudit": ONE_LINE,
-    "replaced": (lambda value: value is None or A_NUMBER[0](value), "a number or null"),
+    "replaced": A_NUMBER,
     "spots": (lambda value: isinstance(value, list), "a list"),
 }
 BLIND_SPOT_FORM: Mapping[str, Rule] = {
@@ -742,7 +742,7 @@ def blind_spot_blocks(broken: Sequence[Broken]) -> Iterator[str]:
             one.project,
             one.version,
             f"{one.tests:,}",
-            "-" if one.replaced is None else f"{one.replaced:,}",
+            f"{one.replaced:,}",
             len(one.spots),
             one.tried,
             *(one.counted(outcome) for outcome in BROKEN_OUTCOMES[:3]),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import os
-import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 
@@ -18,14 +17,14 @@ from pytest_secaudit.strangers import is_module, names_of
 from pytest_secaudit.testside import TestSide
 from pytest_secaudit.watch import real, tool_ids
 from pytest_secaudit.watch.blind import measuring
-from pytest_secaudit.watch.blind.children import ANYTHING, Children
+from pytest_secaudit.watch.blind.children import ANYTHING, Children, packages_of
 from pytest_secaudit.watch.blind.functions import body_of, security_of
 from pytest_secaudit.watch.blind.measuring import Measured
 from pytest_secaudit.watch.blind.replacements import Replaced as Known
 from pytest_secaudit.watch.blind.replacements import Replacements
 from pytest_secaudit.watch.blind.starts import Start, Starts, checksum
 from pytest_secaudit.watch.patches import Patches
-from pytest_secaudit.watch.record import AND_OTHERS, OUTSIDE_OF_TESTS, ByLine, Executed, Replaced, Watched
+from pytest_secaudit.watch.record import AND_OTHERS, OUTSIDE_OF_TESTS, ByLine, Executed, Replaced, Watched, start_key
 from pytest_secaudit.watch.tapping import Taps
 
 
@@ -119,12 +118,12 @@ class BlindLog:
         """Everything so far; a measurement of our own is over."""
         modules = dict(_modules_by_file(self.name_of))
         replaced = tuple(self._as_record(known, modules) for known in self._replacements.told())
-        tops = {name.partition(".")[0] for name in list(sys.modules)} | {ANYTHING}
-        words = tuple(sorted(self._children.words & tops))
+        named = packages_of(self._children.words, lambda file: bool(self.name_of(file)))
+        words = tuple(sorted({*named, *self._children.words & {ANYTHING}}))
         return replaced, tuple(self._executed(words))
 
     def _as_record(self, known: Known, modules: Mapping[str, str]) -> Replaced:
-        code, qualname = known.found
+        code, qualname = known.found.code, known.found.qualname
         path = self.name_of(code.co_filename)
         module = modules.get(path, path.rpartition("/")[2].removesuffix(".py"))
         return Replaced(
@@ -138,6 +137,7 @@ class BlindLog:
             checksum=checksum(code),
             tests=tuple(sorted(map(clean, known.tests))),
             places=tuple(sorted(known.places, key=lambda place: (place.path, place.line))),
+            with_class=known.with_class,
         )
 
     def _executed(self, words: tuple[str, ...]) -> Iterator[Executed]:
@@ -176,8 +176,8 @@ def started(starts: Starts, name_of: Callable[[str], str], words: tuple[str, ...
         path = name_of(start.code.co_filename)
         if path and (start.tests or start.outside):
             lines = found.setdefault(path, {})
-            line = start.code.co_firstlineno
-            lines[line] = tuple(sorted({*lines.get(line, ()), *_who(start, table)}))
+            key = start_key(start.code.co_firstlineno, start.code.co_name)
+            lines[key] = tuple(sorted({*lines.get(key, ()), *_who(start, table)}))
     return Executed(tests=table.tests, starts=found, knows_tests=True, words=words, forked=starts.forked)
 
 

@@ -13,7 +13,7 @@ from itertools import chain
 from pytest_secaudit.facts import BlindFacts
 from pytest_secaudit.model import ADVISORY, INFO, BlindSpot, BlindSpots, Finding, Heading, Observation, Owner, Place
 from pytest_secaudit.reading import fingerprint
-from pytest_secaudit.watch.record import AND_OTHERS, OUTSIDE_OF_TESTS, Executed, Replaced
+from pytest_secaudit.watch.record import AND_OTHERS, OUTSIDE_OF_TESTS, Executed, Replaced, start_key
 
 CODE = "PSA810"
 #: The name of the watcher.
@@ -24,7 +24,7 @@ CHECKS_NOTHING = "only by tests that check nothing"
 
 _PARTIAL = "a partial run: tests were left out, and may run what these mock"
 #: What may have run in a child process that could be anything.
-_ANYTHING = "*"
+ANYTHING = "*"
 _MOST_OWNERS = 20
 #: So many functions are named in one sentence.
 _MOST_SAID = 6
@@ -41,7 +41,8 @@ def blind_spots(facts: BlindFacts, *, is_complete: bool) -> BlindSpots:
     functions = list(_joined(facts.replaced))
     verdicts = [(one, _Measured(one, facts.executed)) for one in functions]
     unknown = [one for one, found in verdicts if found.has_run is None]
-    whole = BlindSpots(replaced=len(functions), off=unmeasured, unknown=_ranked(unknown))
+    named = tuple(sorted({word for one in unknown for word in _named(one, facts.executed)}))
+    whole = BlindSpots(replaced=len(functions), off=unmeasured, unknown=_ranked(unknown), named=named)
     blind = _ranked(one for one, found in verdicts if found.has_run is False)
     if not is_complete:
         return replace(whole, off=unmeasured or _PARTIAL, not_run=len(blind))
@@ -62,13 +63,9 @@ class _Measured:
         self._is_outside = self._has_others = False
         answers = {self._answer(part) for part in executed}
         self.has_run = True if True in answers else None
-        if answers <= {False, None} and False in answers and not self._is_unseen(executed):
+        if answers <= {False, None} and False in answers and not any(_named(one, executed)):
             self.has_run = False
         self._knows_tests = all(part.knows_tests for part in executed)
-
-    def _is_unseen(self, executed: Iterable[Executed]) -> bool:
-        """Whether a child process may have run it."""
-        return any(not {self._one.package, _ANYTHING}.isdisjoint(part.words) for part in executed)
 
     def _answer(self, part: Executed) -> bool | None:
         one = self._one
@@ -76,7 +73,7 @@ class _Measured:
             self._has_others = True
             return True
         if part.starts is not None:
-            return self._seen(part, part.starts.get(one.path, {}).get(one.first, ()))
+            return self._seen(part, part.starts.get(one.path, {}).get(start_key(one.first, one.qualname), ()))
         if part.lines is None or one.path not in part.lines:
             return None
         lines = part.lines[one.path]
@@ -105,6 +102,12 @@ class _Measured:
         return CHECKS_NOTHING if self._tests.issubset(idle) else ""
 
 
+def _named(one: BlindSpot, executed: Iterable[Executed]) -> Iterator[str]:
+    """By what name child processes may have run it."""
+    for part in executed:
+        yield from {one.package, ANYTHING}.intersection(part.words)
+
+
 def _joined(replaced: Iterable[Replaced]) -> Iterator[BlindSpot]:
     """One of each function, whoever replaced it."""
     by_function: defaultdict[tuple[str, int, str], list[Replaced]] = defaultdict(list)
@@ -121,6 +124,7 @@ def _joined(replaced: Iterable[Replaced]) -> Iterator[BlindSpot]:
             security=bool(first.word),
             word=first.word,
             places=tuple(sorted(places.values(), key=lambda place: (place.path, place.line))),
+            with_class=all(one.with_class for one in found),
             first=first.first,
             body=first.body,
             package=first.package,
@@ -129,10 +133,12 @@ def _joined(replaced: Iterable[Replaced]) -> Iterator[BlindSpot]:
 
 
 def _ranked(found: Iterable[BlindSpot]) -> tuple[BlindSpot, ...]:
-    """What is about security first, then what most tests replace."""
-    return tuple(
-        sorted(found, key=lambda one: (not one.security, -len(one.replaced_in), one.path, one.line, one.qualname))
-    )
+    """What is about security first, then what most tests replace; what is only replaced with its class behind others."""
+
+    def rank(one: BlindSpot) -> tuple[object, ...]:
+        return not one.security, one.with_class, -len(one.replaced_in), one.path, one.line, one.qualname
+
+    return tuple(sorted(found, key=rank))
 
 
 # --- as findings, and in a review
@@ -144,7 +150,8 @@ def findings_of(spots: BlindSpots, check: Heading) -> Iterator[Finding]:
         owners = tuple(_owner(test, one.places) for test in one.replaced_in[:_MOST_OWNERS])
         name = one.qualname.rpartition(".")[2]
         about = f", which is about security ({one.word})" if one.security else ""
-        message = f"tests replace {one.qualname}{about}, and none runs it"
+        whole = " with its class" if one.with_class else ""
+        message = f"tests replace {one.qualname}{whole}{about}, and none runs it"
         yield Finding(
             code=check.code,
             name=check.name,

@@ -14,16 +14,17 @@ _WORDS = frozenset(
     """
     acl authenticate authenticated authentication authenticator authn authorisation authorise
     authorised authorization authorize authorized authz auth cert certificate certificates certs
-    credential credentials crypt crypto cryptography csrf decrypt decrypted decryption denied
-    encrypt encrypted encryption escape escaped escaping forbidden hmac hostname inject injection
+    credential credentials crypt crypto cryptography csrf decrypt decrypted decryption decryptor denied
+    encrypt encrypted encryption encryptor encryptors escape escaped escaping forbidden hmac inject injection
     jwt login logout oauth oauth2 oidc passwd password passwords permission permissions policy rbac
     reject rejected rejects rejection role roles saml sandbox sandboxed sanitise sanitised sanitize
-    sanitized secret secrets sign signature signatures signed ssl tls token tokens
-    traversal unauthorised unauthorized verify verified verification xsrf xss
+    sanitized secret secrets sign signature signatures signed signer signers ssl tls token tokens
+    traversal unauthorised unauthorized verifier verifiers verify verified verification xsrf xss
     """.split()
 )
-#: ``key`` alone is nearly always a dictionary's.
 _KEY_KINDS = frozenset(("access", "api", "private", "signing", "ssh"))
+#: What may stand before them: ``key`` alone is nearly always a dictionary's, and a ``hostname`` just a machine's.
+_ONLY_AFTER = {"key": _KEY_KINDS, "keys": _KEY_KINDS, "hostname": frozenset(("assert", "check", "match", "server"))}
 
 _SPLIT = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+\d?(?![a-z])|[A-Z]+|\d+")
 
@@ -39,7 +40,7 @@ def security_word(name: str) -> str | None:
     for index, word in enumerate(found):
         if word in _WORDS:
             return word
-        if word in ("key", "keys") and index and found[index - 1] in _KEY_KINDS:
+        if index and found[index - 1] in _ONLY_AFTER.get(word, ()):
             return f"{found[index - 1]} {word}"
     return None
 

@@ -17,6 +17,7 @@ from pytest_secaudit.files import observed
 from pytest_secaudit.fixture_table import table
 from pytest_secaudit.lifetimes import lifetimes_of
 from pytest_secaudit.model import (
+    NOT_COLLECTED,
     Audit,
     BlindSpots,
     Cleared,
@@ -214,6 +215,12 @@ def _evidence(audits: Sequence[Audit], facts: Facts) -> EvidenceSummary:
     )
 
 
+def _came_to_its_end(audit: Audit) -> bool:
+    run = audit.run
+    is_collected = not any(one.reason == NOT_COLLECTED for one in audit.evidence.not_audited)
+    return run.exit_status in (0, 1) and not run.workers_lost and not run.collect_only and is_collected
+
+
 def _run(audits: Sequence[Audit]) -> Run:
     """All shards together are a complete run, if each came to its end."""
     runs = [audit.run for audit in audits]
@@ -225,7 +232,7 @@ def _run(audits: Sequence[Audit]) -> Run:
         workers_lost=_unique(run.workers_lost for run in runs),
         duration_s=round(sum(run.duration_s for run in runs), 3),
         audit_s=round(sum(run.audit_s for run in runs), 3),
-        complete=all(run.exit_status in (0, 1) and not run.workers_lost and not run.collect_only for run in runs),
+        complete=all(map(_came_to_its_end, audits)),
         exit_status=max(run.exit_status for run in runs),
         collect_only=all(run.collect_only for run in runs),
     )

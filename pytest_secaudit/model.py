@@ -306,6 +306,8 @@ class NotAudited:
     reason: str
 
 
+#: The reason of a file whose tests nobody knows.
+NOT_COLLECTED = "could not be collected"
 #: In the reason ``not by its own checks: why``: a plugin or conftest is named, none of whose checks are used.
 OWN_CHECKS = "its own checks"
 
@@ -475,6 +477,7 @@ class BlindSpot:
         replaced_in: the tests during which it was replaced.
         security: it is relevant to it, for the ``word`` in its name, its module's, or among what it calls.
         places: where it is replaced.
+        with_class: no test replaces the function alone, but its whole class.
         ran: how little it ran, of one that is half-blind.
         first, body, package, checksum: what tells it in a measurement; see `pytest_secaudit.watch.record.Replaced`.
     """
@@ -486,6 +489,7 @@ class BlindSpot:
     security: bool
     word: str = ""
     places: tuple[Place, ...] = ()
+    with_class: bool = False
     ran: str = ""
     first: int = 0
     body: tuple[int, ...] = ()
@@ -500,9 +504,10 @@ class BlindSpots:
 
     Attributes:
         replaced: how many functions tests replace.
-        blind: those that no test runs; security first, then by how many tests replace them.
+        blind: those that no test runs; security first, then those meant themselves, then by how many tests replace them.
         half: those that run only at import, or only in tests that check nothing.
         unknown: those of which nobody can tell.
+        named: the packages that commands of child processes name, if some are unknown for that; ``*`` is any.
         off: why nothing is said to be blind, if so.
         not_run: how many were not run in what there was of a partial run.
     """
@@ -511,6 +516,7 @@ class BlindSpots:
     blind: tuple[BlindSpot, ...] = ()
     half: tuple[BlindSpot, ...] = ()
     unknown: tuple[BlindSpot, ...] = ()
+    named: tuple[str, ...] = ()
     off: str = ""
     not_run: int = 0
 

@@ -28,7 +28,7 @@ from pytest_secaudit.collected import Collector
 from pytest_secaudit.conclusion import plural
 from pytest_secaudit.conventions import Conventions
 from pytest_secaudit.files_out import print_text, write_atomically
-from pytest_secaudit.model import Audit, FixtureRow, NotAudited, Run
+from pytest_secaudit.model import NOT_COLLECTED, Audit, FixtureRow, NotAudited, Run
 from pytest_secaudit.no_gc import no_gc
 from pytest_secaudit.notes import Note
 from pytest_secaudit.offered import Offered, offered
@@ -220,7 +220,7 @@ class MainAudit:
     @careful
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         if report.failed:
-            self.not_collected.add(NotAudited(clean(report.nodeid) or ".", "could not be collected"))
+            self.not_collected.add(NotAudited(clean(report.nodeid) or ".", NOT_COLLECTED))
 
     @careful
     def pytest_collection_finish(self, session: pytest.Session) -> None:
@@ -388,7 +388,8 @@ class MainAudit:
 
     def _run(self, status: int) -> Run:
         collect_only = bool(self.config.option.collectonly)
-        whole = not (collect_only or self.partial or self.workers_lost) and status in (0, 1)
+        left_out = self.partial or self.workers_lost or self.not_collected
+        whole = not (collect_only or left_out) and status in (0, 1)
         return Run(
             python=platform.python_version(),
             pytest=pytest.__version__,

@@ -461,7 +461,7 @@ class Shop:
         (self.root / path).write_text(text)
 
     def prove(self, spots: Sequence[dict[str, Any]], *options: str) -> subprocess.CompletedProcess[str]:
-        data = {"run": {"complete": True}, "tool": {"version": "0.1.0"}, "blind_spots": spots}
+        data = {"run": {"complete": True}, "tool": {"version": "0.1.0"}, "blind_spots": spots, "functions_replaced": 9}
         self.report.write_text(json.dumps(data))
         script = str(BENCHMARKS / "blind_spots.py")
         command = [sys.executable, script, str(self.root), "--report", str(self.report), *options]
@@ -581,7 +581,7 @@ def notes(**changed: object) -> dict[str, Any]:
     noticed = {**spot, "place": "shop.py:8", "security": False, "tests": 1, "outcome": "noticed", "detail": "test_a"}
     lost = {**spot, "place": "shop.py:35", "outcome": "not tried", "detail": "a lambda"}
     entry = {"project": "shop", "version": "1.0", "tests": 1200, "command": "pytest", "secaudit": "0.1.0"}
-    return {**entry, "replaced": None, "spots": [spot, noticed, lost], **changed}
+    return {**entry, "replaced": 1024, "spots": [spot, noticed, lost], **changed}
 
 
 def test_the_page_says_what_became_of_each(proof: Any, tmp_path: Path) -> None:
@@ -590,7 +590,7 @@ def test_the_page_says_what_became_of_each(proof: Any, tmp_path: Path) -> None:
     path.write_text(json.dumps([notes(), notes(project="till", replaced=12, spots=[])]))
     said = field_notes.page([], broken=field_notes.load_blind_spots(path))
     assert "## Blind spots, broken" in said
-    assert "| shop | 1.0 | 1,200 | - | 3 | 2 | 1 | 0 | 1 | 50 % |" in said
+    assert "| shop | 1.0 | 1,200 | 1,024 | 3 | 2 | 1 | 0 | 1 | 50 % |" in said
     assert "| till | 1.0 | 1,200 | 12 | 0 | 0 | 0 | 0 | 0 | - |" in said
     assert "| shop | `shop.py:4` `charge` | yes | `tests/test_shop.py::test_order` and 2 more | stayed green |" in said
     assert "| shop | `shop.py:8` `charge` |  | `tests/test_shop.py::test_order` | noticed: test_a |" in said
@@ -606,7 +606,7 @@ def test_a_page_without_a_proof_has_no_such_section(proof: Any, tmp_path: Path) 
 @pytest.mark.parametrize(
     ("changed", "reason"),
     [
-        ({"replaced": "12"}, "'replaced' is \"12\", and should be a number or null"),
+        ({"replaced": "12"}, "'replaced' is \"12\", and should be a number"),
         ({"spots": [{}]}, "shop: spots\\[0\\]: 'place' is missing"),
     ],
 )
@@ -620,15 +620,16 @@ def test_what_is_wrong_in_the_data_is_named(proof: Any, tmp_path: Path, changed:
 
 def test_what_the_script_saves_the_page_takes(proof: Any, tmp_path: Path) -> None:
     field_notes = importlib.import_module("field_notes")
-    arguments = SimpleNamespace(suite=tmp_path / "till-and-shop-1.0", options=["tests", "-k", "not slow"], replaced=4)
+    arguments = SimpleNamespace(suite=tmp_path / "till-and-shop-1.0", options=["tests", "-k", "not slow"])
     baseline = proof.Baseline({"the run": "exit status 0", "a": "call passed"}, frozenset(), frozenset(), 1.0)
     spot = proof.Spot(1, "shop.py", 4, "charge", ("a", "b", "c", "d"), security=True)
     found = {spot: ("noticed", ("a", "b", "c", "d", "e"))}
-    entry = proof.entry_of(arguments, {"tool": {"version": "0.1.0"}}, baseline, found)
+    entry = proof.entry_of(arguments, {"tool": {"version": "0.1.0"}, "functions_replaced": 4}, baseline, found)
     path = tmp_path / "blind_spots.json"
     proof.save(path, entry)
     (project,) = field_notes.load_blind_spots(path)
     assert (project.project, project.version, project.tests) == ("till-and-shop", "1.0", 1)
+    assert project.replaced == 4
     assert project.command == "pytest tests -k 'not slow'"
     assert project.spots[0].detail == "a; b; c; 2 more"
     assert set(field_notes.BROKEN_OUTCOMES) == {proof.STAYED_GREEN, proof.GREEN_BUT_RAN, proof.NOTICED, proof.NOT_TRIED}

@@ -378,6 +378,7 @@ def test_the_answer_is_the_same_whoever_measures(shop: pytest.Pytester, mode: st
     assert verify["replaced_in"] == ["test_orders.py::test_order", "test_orders.py::test_refused"]
     assert (verify["path"], verify["line"], verify["security"], verify["word"]) == ("shop/auth.py", 5, True, "verify")
     assert verify["places"] == ["test_orders.py:11", "test_orders.py:17"]
+    assert names([spot for spot in data["blind_spots"] if spot["with_class"]]) == {"Unused.work"}
 
 
 def measured(folder: Path) -> dict[str, Any]:
@@ -428,6 +429,20 @@ def test_a_partial_run_calls_nothing_blind(shop: pytest.Pytester, options: list[
     data = json.loads(Path(shop.path, "audit.json").read_text("utf-8"))
     assert (data["blind_spots"], data["half_blind"]) == ([], [])
     assert not any(finding["code"] == "PSA810" for finding in data["findings"])
+
+
+@pytest.mark.parametrize("options", [["--continue-on-collection-errors"], ["-n2"]])
+def test_a_file_that_could_not_be_imported_makes_a_partial_run(shop: pytest.Pytester, options: list[str]) -> None:
+    shop.makepyfile(test_zz="import gone\n\ndef test_pay():\n    assert shop.auth.pay(1)\n")
+    result = run(shop, "-m", "pytest", *EVERYTHING, *options)
+    assert "mock blind spots: not judged: a partial run" in result.stdout.str()
+    first = json.loads(Path(shop.path, "audit.json").read_text("utf-8"))
+    assert (first["run"]["complete"], first["blind_spots"]) == (False, [])
+    shop.makepyfile(test_zz="def test_a():\n    assert 1 + 1 == 2\n")
+    Path(shop.path, "audit.json").rename(shop.path / "first.json")
+    report(shop, "-m", "pytest", "test_zz.py")
+    Path(shop.path, "audit.json").rename(shop.path / "second.json")
+    assert run_merge(shop, "first.json", "second.json")["blind_spots"] == []
 
 
 def test_a_lost_worker_is_a_partial_run(shop: pytest.Pytester) -> None:
@@ -501,6 +516,7 @@ CHILD = {
     "runs tests": "subprocess.run([sys.executable, '-m', 'pytest', '--version'], check=True)",
     "reads it": "subprocess.run([sys.executable], input=b'', check=True)",
     "another program": "subprocess.run([*true, 'shop'], check=True)",
+    "looks at an interpreter": "__import__('platform').architecture()",
     "another script": "subprocess.run([sys.executable, '-c', 'print(1)'], check=True)",
 }
 
@@ -516,8 +532,37 @@ def test_what_a_child_process_may_have_run_is_unknown(pytester: pytest.Pytester,
         f"    {CHILD[child]}\n    assert shop.auth.pay() is pay()\n"
     )
     data = report(pytester, "-m", "pytest")
-    blind = {"pay"} if child.startswith("another") else set()
+    blind = {"pay"} if child.startswith(("another", "looks")) else set()
     assert (names(data["blind_spots"]), names(data["replaced_and_not_measured"])) == (blind, {"pay"} - blind)
+
+
+@pytest.mark.parametrize("options", [[], ["--cov=shop", "--cov-branch", "--cov-context=test"]])
+def test_what_begins_in_the_same_line_is_another(pytester: pytest.Pytester, options: list[str]) -> None:
+    first = "def pay(a=1):\n    return a\n\ndef fee(value):\n    return lambda function: function\n\n"
+    second = "@fee((lambda: 1)())\ndef sign(a=1):\n    return a\n"
+    pytester.mkpydir("shop").joinpath("auth.py").write_text(first + second, "utf-8")
+    pytester.makeini("[pytest]\n")
+    pytester.makepyfile(
+        "from unittest import mock\nimport shop.auth\n\n"
+        "@mock.patch('shop.auth.pay')\n@mock.patch('shop.auth.sign')\ndef test_a(sign, pay):\n    assert shop.auth.pay is pay\n"
+    )
+    data = report(pytester, "-m", "pytest", *options)
+    assert (names(data["blind_spots"]), names(data["half_blind"])) == ({"pay", "sign"}, set())
+
+
+@pytest.mark.parametrize(("child", "is_blind"), [("trade.other", True), ("trade.shop", False)])
+def test_a_namespace_is_everybodys(pytester: pytest.Pytester, child: str, is_blind: bool) -> None:
+    shop = pytester.mkdir("trade") / "shop"
+    shop.mkdir()
+    shop.joinpath("__init__.py").write_text(AUTH, "utf-8")
+    pytester.makeini("[pytest]\n")
+    pytester.makepyfile(
+        "import subprocess, sys\nfrom unittest import mock\nimport trade.shop\n\n"
+        "@mock.patch('trade.shop.pay')\ndef test_a(pay):\n"
+        f"    subprocess.run([sys.executable, '-m', {child!r}], check=False)\n    assert trade.shop.pay() is pay()\n"
+    )
+    data = report(pytester, "-m", "pytest")
+    assert names(data["blind_spots" if is_blind else "replaced_and_not_measured"]) == {"pay"}
 
 
 @pytest.mark.skipif(not hasattr(__import__("os"), "fork"), reason="nobody forks here")

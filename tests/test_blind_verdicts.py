@@ -45,6 +45,7 @@ def verdict(*executed: Executed, one: Replaced = PAY, idle: tuple[str, ...] = ()
         ([NOBODY], "blind"),
         ([NOBODY, Executed(starts={SHOP: {6: (0,)}}, tests=("t",))], "blind"),  # of another function
         ([NOBODY, Executed(starts={SHOP: {5: (0,)}}, tests=("t",))], "run"),
+        ([NOBODY, Executed(starts={SHOP: {-5: (0,)}}, tests=("t",))], "blind"),  # of a lambda in its decorator
         ([NOBODY, Executed(starts={SHOP: {5: (AND_OTHERS,)}})], "run"),
         ([Executed(starts={SHOP: {5: (OUTSIDE_OF_TESTS,)}}, knows_tests=True)], ONLY_AT_IMPORT),
         ([Executed(starts={SHOP: {5: (OUTSIDE_OF_TESTS,)}}, knows_tests=False)], "run"),
@@ -85,6 +86,12 @@ def test_a_function_of_one_line(first: int, executed: Executed, said: str) -> No
     assert verdict(executed, one=replace(PAY, first=first, line=first, body=())) == said
 
 
+def test_a_lambda_is_known_by_its_own_start() -> None:
+    one = replace(PAY, qualname="Shop.<lambda>")
+    assert verdict(Executed(starts={SHOP: {5: (0,)}}, tests=("t",)), one=one) == "blind"
+    assert verdict(Executed(starts={SHOP: {-5: (0,)}}, tests=("t",)), one=one) == "run"
+
+
 def test_a_partial_run_calls_nothing_blind() -> None:
     spots = blind_spots(BlindFacts((PAY,), (NOBODY,)), is_complete=False)
     assert (spots.blind, spots.not_run) == ((), 1)
@@ -103,6 +110,12 @@ def all_blind() -> BlindSpots:
     return blind_spots(BlindFacts((PAY, OFTEN, VERIFY, again), (NOBODY,)), is_complete=True)
 
 
+def test_it_is_said_what_child_processes_name() -> None:
+    facts = BlindFacts((PAY,), (replace(NOBODY, words=("*", "other")), replace(NOBODY, words=("shop",))))
+    assert blind_spots(facts, is_complete=True).named == ("*", "shop")
+    assert blind_spots(BlindFacts((PAY,), ()), is_complete=True).named == ()
+
+
 def test_what_is_about_security_comes_first_then_what_most_tests_replace() -> None:
     spots = all_blind()
     assert [one.qualname for one in spots.blind] == ["verify", "often", "pay"]
@@ -113,12 +126,41 @@ def test_what_is_about_security_comes_first_then_what_most_tests_replace() -> No
     assert remark(spots.blind[2]) == "replaced in 2 tests: test_a.py:3, test_c.py:9"
 
 
+def unknown(*named: str) -> BlindSpots:
+    return BlindSpots(replaced=3, unknown=all_blind().blind[:1], named=named)
+
+
+def test_what_is_only_replaced_with_its_class_comes_behind() -> None:
+    refund = replace(PAY, qualname="refund", line=40, first=40, with_class=True, tests=("a", "b"))
+    again = replace(PAY, with_class=True)
+    spots = blind_spots(BlindFacts((refund, PAY, again), (NOBODY,)), is_complete=True)
+    assert [(one.qualname, one.with_class) for one in spots.blind] == [("pay", False), ("refund", True)]
+    assert remark(spots.blind[1]) == "replaced with its class in 2 tests: test_a.py:3"
+    assert [one.message for one in findings_of(spots, CHECK)] == [
+        "tests replace pay, and none runs it",
+        "tests replace refund with its class, and none runs it",
+    ]
+
+
 @pytest.mark.parametrize(
     ("spots", "said"),
     [
         (BlindSpots(), "tests replace no function of the project"),
         (BlindSpots(replaced=3), "none of 3 replaced functions"),
         (BlindSpots(replaced=3, off="no tool id"), "not judged: no tool id"),
+        (unknown(), "1 of 3 replaced functions not known: nobody measured where they may have run"),
+        (
+            unknown("shop", "till"),
+            "1 of 3 replaced functions not known: nobody measured the programs started that name shop, till",
+        ),
+        (
+            unknown("*", "shop"),
+            "1 of 3 replaced functions not known: nobody measured the programs started that name shop or may run anything",
+        ),
+        (
+            unknown("*"),
+            "1 of 3 replaced functions not known: nobody measured the programs started that may run anything",
+        ),
     ],
 )
 def test_headlines(spots: BlindSpots, said: str) -> None:

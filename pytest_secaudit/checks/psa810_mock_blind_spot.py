@@ -18,9 +18,10 @@ advisory, any other only for information.
 What ran is measured: from Python 3.12 on by a tool of `sys.monitoring` of our own, beside any coverage; before, by what
 pytest-cov or `coverage run` has measured, which is only read, or by coverage in memory where nobody else measures. What
 nobody measured is unknown, and never a blind spot: a file that the coverage leaves out, a function of one line without
-branch coverage, a package that a child process may have run. A partial run (`-k`, `-x`, a lost worker) calls nothing
-blind. Half-blind, and listed apart: what ran only while modules were imported, or only in tests that check nothing.
-Silent: functions with an empty body, and those that only raise `NotImplementedError`.
+branch coverage, a package that a child process may have run. A partial run (`-k`, `-x`, a lost worker, a
+file that could not be imported) calls nothing blind. Half-blind, and listed apart: what ran only while modules were
+imported, or only in tests that check nothing. Silent: functions with an empty body, and those that only give back an
+empty list or raise `NotImplementedError`.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pytest_secaudit.blind_spots import CODE
+from pytest_secaudit.blind_spots import ANYTHING, CODE
 from pytest_secaudit.conclusion import plural
 from pytest_secaudit.model import Audit, BlindSpot, BlindSpots
 
@@ -43,7 +43,16 @@ def _headline(spots: BlindSpots) -> Iterator[str]:
     if spots.half:
         yield f"{len(spots.half):,} hardly run"
     if spots.unknown and not spots.off:
-        yield f"{len(spots.unknown):,} {of_all} not known: nobody measured where they may have run"
+        yield f"{len(spots.unknown):,} {of_all} not known: nobody measured {_where(spots)}"
+
+
+def _where(spots: BlindSpots) -> str:
+    if not spots.named:
+        return "where they may have run"
+    packages = ", ".join(name for name in spots.named if name != ANYTHING)
+    programs = [f"name {packages}"] if packages else []
+    programs += ["may run anything"] if ANYTHING in spots.named else []
+    return f"the programs started that {' or '.join(programs)}"
 
 
 def word(spot: BlindSpot) -> str:
@@ -57,4 +66,5 @@ def remark(spot: BlindSpot) -> str:
     places = [f"{place.path}:{place.line}" for place in spot.places]
     more = len(places) - _MOST_NAMED
     named = ", ".join(places[:_MOST_NAMED]) + (f" and {more:,} more" if more > 0 else "")
-    return f"{ran}replaced in {plural(len(spot.replaced_in), 'test')}" + (f": {named}" if named else "")
+    whole = " with its class" if spot.with_class else ""
+    return f"{ran}replaced{whole} in {plural(len(spot.replaced_in), 'test')}" + (f": {named}" if named else "")

@@ -92,6 +92,7 @@ def _blind_spot(one: BlindSpot) -> dict[str, Any]:
         "qualname": one.qualname,
         "replaced_in": list(one.replaced_in),
         "places": [f"{place.path}:{place.line}" for place in one.places],
+        "with_class": one.with_class,
         "security": one.security,
         "word": one.word or None,
     }

@@ -219,6 +219,7 @@ class Replaced:
         checksum: by which forked children tell what they ran.
         tests: those during which it was replaced.
         places: where that was done.
+        with_class: only its whole class was.
     """
 
     path: str
@@ -231,6 +232,7 @@ class Replaced:
     checksum: int
     tests: tuple[str, ...]
     places: tuple[Place, ...]
+    with_class: bool = False
 
 
 #: Stands for no test: an import, a hook.
@@ -242,6 +244,11 @@ AND_OTHERS = -2
 ByLine = Mapping[str, Mapping[int, tuple[int, ...]]]
 
 
+def start_key(first: int, name: str) -> int:
+    """The first line of a function. That of a lambda is negated: in a decorator it begins where the function does."""
+    return -first if name.endswith("<lambda>") else first
+
+
 @lean
 @dataclass(frozen=True, slots=True)
 class Executed:
@@ -249,7 +256,7 @@ class Executed:
 
     Attributes:
         tests: the table of tests.
-        starts: the functions that were started, by their first line, and by whom; None where nobody heard of starts.
+        starts: the functions that were started, by `start_key`, and by whom; None where nobody heard of starts.
         lines: the lines that ran, of each file that was measured; None where lines were not measured.
         entered: path -> the first lines of what was entered, as far as that was measured.
         knows_tests: it is known which tests ran a line.

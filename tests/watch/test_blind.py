@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import importlib.util
 import os
 import subprocess
 import sys
@@ -15,7 +16,7 @@ from typing import Any
 import pytest
 
 from pytest_secaudit.watch import tool_ids
-from pytest_secaudit.watch.blind.children import ANYTHING, Children, words_of
+from pytest_secaudit.watch.blind.children import ANYTHING, Children, packages_of, words_of
 from pytest_secaudit.watch.blind.functions import body_of, functions_of, is_stub, security_of
 from pytest_secaudit.watch.blind.starts import Starts, checksum
 from pytest_secaudit.watch.tapping import Taps
@@ -149,6 +150,9 @@ def code(source: str) -> CodeType:
         "def f(self): raise NotImplementedError('later')",
         "async def f(): pass",
         "def f(): return None",
+        "def f(self):\n    '''Nothing.'''\n    return []",
+        "def f(): return {}",
+        "def f(): return ()",
     ],
 )
 def test_stubs(source: str) -> None:
@@ -159,6 +163,13 @@ def test_stubs(source: str) -> None:
     "source",
     [
         "def f(): return True",
+        "def f(): return False",
+        "def f(): return 0",
+        "def f(): return [1]",
+        "def f(): return [None]",
+        "def f(a): return [a]",
+        "def f(a): return {a: a}",
+        "def f(): return ((),)",
         "def f(): return 'text'",
         "def f(a): return a",
         "def f(a): return a == 'secret'",
@@ -185,6 +196,7 @@ def test_the_lines_of_a_body() -> None:
         ("def f(): return 1", "Shop.total", "auth", "auth"),
         ("def f(): return hmac.new()", "Shop.total", "shop", "hmac"),
         ("def f(): return subprocess.run()", "Shop.total", "shop", "subprocess"),
+        ("def f(): return 1", "VolumeEncryptor._get_key", "base", "encryptor"),
         ("def f(): return authors()", "Shop.total", "authority", ""),
         ("def f(): return 1", "Shop.designate", "shop", ""),
     ],
@@ -228,6 +240,17 @@ def test_who_started_what(starts: Starts) -> None:
     assert not known(starts, Thing.method).outside
     assert known(starts, Thing.static) is None
     assert known(starts, subprocess.run) is None
+
+
+@needs_monitoring
+def test_what_begins_in_the_line_of_a_function_is_none() -> None:
+    source = "def f(): return [*(x for x in (lambda: 'a')())]\nclass C: pass\nf()\n"
+    if sys.version_info >= (3, 12):
+        source = source.replace("f()", "f[T]()", 1)
+    starts = Starts(lambda file: file == "shop.py")
+    exec(compile(source, "shop.py", "exec"), {})
+    starts.stop()
+    assert sorted(start.code.co_name for start in starts.by_code.values()) == ["<lambda>", "f"]
 
 
 @needs_monitoring
@@ -333,6 +356,8 @@ def test_a_package_that_is_named(command: object, words: set[str]) -> None:
         [sys.executable, "-m", "pytest"],
         [sys.executable, "-c", "from multiprocessing.spawn import spawn_main; spawn_main()"],
         ["pytest", "tests"],
+        ["faketime", "now", sys.executable],
+        f"ls; {sys.executable}",
         "python3 -m unittest",
     ],
 )
@@ -347,6 +372,8 @@ def test_what_may_run_anything(command: object) -> None:
         [sys.executable, "-c", "print(1)"],
         [sys.executable, "-m", "pip", "--version"],
         ["/home/shop/bin/true"],
+        ["file", "-b", sys.executable],
+        ["/usr/bin/ls", "shop"],
         [],
         "",
         [3, None],
@@ -367,6 +394,30 @@ def test_scripts_are_read(tmp_path: Path) -> None:
     assert "shop" not in words_of(["cat", str(script)])
     script.write_bytes(b"\x7fELF\0 shop")
     assert "shop" not in words_of([str(script)])
+
+
+def test_a_namespace_package_is_named_with_what_the_project_has_in_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ours, theirs = tmp_path / "ours" / "trade", tmp_path / "theirs" / "trade"
+    for folder in (ours / "shop", ours / "till", theirs / "other"):
+        folder.mkdir(parents=True)
+        folder.joinpath("__init__.py").touch()
+    ours.joinpath("pay.py").touch()
+    for portion in (ours, theirs):
+        monkeypatch.syspath_prepend(portion.parent)
+    spec = importlib.util.find_spec("trade")
+    assert spec is not None
+    monkeypatch.setitem(sys.modules, "trade", importlib.util.module_from_spec(spec))
+
+    def named(*words: str, root: Path = ours) -> list[str]:
+        return list(packages_of(words, lambda file: file.startswith(str(root))))
+
+    assert named("trade") == named("trade", "other") == []
+    assert named("trade", "till") == named("pay", "trade") == ["trade"]
+    assert named("shop") == named("gone") == []
+    assert named("trade", "other", root=theirs) == ["trade"]
+    assert named("sys", "json", "os") == ["json", "os", "sys"]
 
 
 def test_children_are_heard_of() -> None:

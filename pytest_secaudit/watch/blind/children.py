@@ -11,10 +11,11 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import suppress
 from typing import Any, Final
 
+from pytest_secaudit.strangers import is_module, names_of
 from pytest_secaudit.watch import real
 from pytest_secaudit.watch.tapping import Taps
 
@@ -29,6 +30,8 @@ _PYTHON: Final = re.compile(r"(?:python|pypy)[\w.]*(?:\.exe)?$", re.IGNORECASE)
 _RUN_OTHERS: Final = frozenset(
     "bash cmd dash env hatch make nice pdm pipx poetry sh sudo timeout uv uvx xargs zsh".split()
 )
+#: These look at an interpreter that they are given, as `platform.architecture` has it done, and run nothing.
+_LOOK_AT: Final = frozenset("cp file ldd ln ls otool readelf readlink realpath rm stat strings which".split())
 _RUNS_ANYTHING: Final = frozenset("coverage multiprocessing nose2 pytest tox nox unittest runpy trial".split())
 _MOST_BYTES: Final = 200_000
 _MOST_FILES: Final = 4
@@ -70,6 +73,28 @@ class Children:
         return starting
 
 
+def packages_of(words: Collection[str], is_product: Callable[[str], bool]) -> Iterator[str]:
+    """The packages that are loaded here and named there.
+
+    A namespace package is so only with something of the project's in it: ``google`` is everybody's.
+    """
+    for name in sorted({name.partition(".")[0] for name in list(real.modules)}.intersection(words)):
+        inside = _own_in_namespace(real.modules.get(name), is_product)
+        if inside is None or not inside.isdisjoint(words):
+            yield name
+
+
+def _own_in_namespace(package: Any, is_product: Callable[[str], bool]) -> set[str] | None:
+    """What the project has in a namespace package; None for any other module."""
+    names: Mapping[str, Any] = names_of(package) if is_module(package) else {}
+    if type(names.get("__file__")) is str or "__path__" not in names:
+        return None
+    with suppress(Exception):
+        folders = [folder for folder in names["__path__"] if is_product(os.path.join(folder, "__init__.py"))]
+        return {entry.partition(".")[0] for folder in folders for entry in real.listdir(folder)}
+    return None
+
+
 def words_of(command: object) -> set[str]:
     """The names in a command that runs code, and in the scripts that it is given; `ANYTHING` if that may be any code.
 
@@ -82,6 +107,8 @@ def words_of(command: object) -> set[str]:
         return set()
     if _last(parts[0]) in _RUNS_ANYTHING:
         return {ANYTHING}
+    if not is_line and _last(parts[0]) in _LOOK_AT:
+        return set()
     programs = [number for number, part in enumerate(parts) if _PYTHON.fullmatch(_last(part))]
     script = _script(parts[0])
     if script is not None and script.startswith("#!") and "python" in script[:200]:

@@ -28,6 +28,8 @@ _IDLE: Final = frozenset(
     POP_TOP PRECALL PUSH_NULL RAISE_VARARGS RERAISE RESUME RETURN_CONST RETURN_GENERATOR RETURN_VALUE GEN_START
     """.split()
 )
+#: What they make is empty if they are given nothing.
+_BUILD: Final = frozenset(("BUILD_LIST", "BUILD_MAP"))
 #: What is called or asked for by name in a body that is about security.
 _SECURITY_NAMES: Final = frozenset(
     """
@@ -38,10 +40,11 @@ _SECURITY_NAMES: Final = frozenset(
 
 
 class Found(NamedTuple):
-    """A function: its code, and how it is called."""
+    """A function: its code, how it is called, and whether it is only part of a class that was meant."""
 
     code: CodeType
     qualname: str
+    with_class: bool = False
 
     @property
     def identity(self) -> tuple[str, int, str]:
@@ -52,16 +55,17 @@ class Found(NamedTuple):
 def functions_of(original: object) -> Iterator[Found]:
     """Every function that can be told to stand behind an object, whoever's it is."""
     seen: set[int] = set()
-    todo: list[tuple[Any, int]] = [(original, _DEPTH)]
+    todo: list[tuple[Any, int, bool]] = [(original, _DEPTH, False)]
     while todo:
-        found, depth = todo.pop()
+        found, depth, with_class = todo.pop()
         found = original_of(found)
         if id(found) in seen or not depth:
             continue
         seen.add(id(found))
         if type(found) is FunctionType and "__wrapped__" not in found.__dict__:
-            yield Found(found.__code__, _qualname(found))
-        todo.extend((inner, depth - 1) for inner in _inside(found))
+            yield Found(found.__code__, _qualname(found), with_class)
+        with_class = with_class or is_class(found)
+        todo.extend((inner, depth - 1, with_class) for inner in _inside(found))
 
 
 def _inside(found: Any) -> Iterator[object]:
@@ -115,13 +119,16 @@ def body_of(code: CodeType) -> tuple[int, ...]:
 
 
 def is_stub(code: CodeType) -> bool:
-    """Whether there is nothing in it that could be run: ``...``, ``pass``, ``raise NotImplementedError``."""
+    """Whether there is nothing in it that could be run: ``...``, ``return []``, ``raise NotImplementedError``."""
     if any(name != "NotImplementedError" for name in code.co_names):
         return False
     for step in dis.get_instructions(code):
-        if step.opname not in _IDLE:
+        if step.opname in _BUILD:
+            if step.arg:
+                return False
+        elif step.opname not in _IDLE:
             return False
-        if step.opname in ("LOAD_CONST", "RETURN_CONST") and step.argval is not None and not code.co_names:
+        if step.opname in ("LOAD_CONST", "RETURN_CONST") and step.argval not in (None, ()) and not code.co_names:
             return False
     return True
 

@@ -29,14 +29,16 @@ class Replaced:
     Attributes:
         tests: during which it was.
         places: where that was done.
+        with_class: its whole class was, and never the function itself.
     """
 
-    __slots__ = ("found", "places", "tests")
+    __slots__ = ("found", "places", "tests", "with_class")
 
     def __init__(self, found: Found) -> None:
         self.found = found
         self.tests: set[str] = set()
         self.places: set[Place] = set()
+        self.with_class = found.with_class
 
 
 class Replacements:
@@ -132,7 +134,7 @@ class Replacements:
         if known is not None and known[0]() is original:
             return known[1]
         replaced = tuple(
-            self._functions.setdefault(found.identity, Replaced(found))
+            self._one(found)
             for found in functions_of(original)
             if self._is_product(found.code.co_filename) and not is_stub(found.code)
         )
@@ -141,6 +143,11 @@ class Replacements:
                 self._known.clear()
             self._known[id(original)] = (weakref.ref(original), replaced)
         return replaced
+
+    def _one(self, found: Found) -> Replaced:
+        one = self._functions.setdefault(found.identity, Replaced(found))
+        one.with_class = one.with_class and found.with_class
+        return one
 
 
 def _originals(kind: Kind, thing: Any) -> Iterator[object]:

@@ -6,6 +6,7 @@ itself off for it. For the others it does so after a few, so that it is known wh
 
 from __future__ import annotations
 
+import inspect
 import mmap
 import os
 import re
@@ -101,7 +102,7 @@ class Starts:
         try:
             start = self.by_code.get(id(code))
             if start is None:
-                if not self._is_of_product(code.co_filename):
+                if not is_function(code) or not self._is_of_product(code.co_filename):
                     return self._disable
                 start = self.by_code[id(code)] = Start(code)
             return self._disable if self._is_enough(start, code) else None
@@ -138,6 +139,12 @@ def _shared_memory() -> Any:
         with suppress(OSError, ValueError):
             return mmap.mmap(-1, _SHARED)
     return None
+
+
+def is_function(code: CodeType) -> bool:
+    """Not a module, a class body, a generator expression: these may begin in the line where a function does."""
+    is_scope = code.co_name.startswith("<") and code.co_name != "<lambda>"
+    return bool(code.co_flags & inspect.CO_OPTIMIZED) and not is_scope
 
 
 def checksum(code: CodeType) -> int:
