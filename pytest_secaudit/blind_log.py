@@ -80,15 +80,10 @@ class BlindLog:
             self._own.tests_begin()
 
     def pytest_runtest_logstart(self, nodeid: str, location: tuple[str, int | None, str]) -> None:
-        # Twice for every test: spelt out, and nothing in it that could fail.
+        # For every test: nothing in it that could fail. What runs until the next one begins counts for this one.
         self._replacements.test_begins(nodeid, location)
         if self._starts is not None:
             self._starts.test = nodeid
-
-    def pytest_runtest_logfinish(self) -> None:
-        self._replacements.test_ends()
-        if self._starts is not None:
-            self._starts.test = ""
 
     def _path_of(self, path: str) -> str:
         """As the report writes what pytest says relative to the rootdir."""

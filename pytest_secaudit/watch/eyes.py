@@ -7,7 +7,7 @@ may change without its hearing: names that are bound anew (``slots``), lists and
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence, Sized
-from operator import itemgetter
+from operator import is_, itemgetter
 
 from pytest_secaudit.watch import real
 from pytest_secaudit.watch.state import Area, Change
@@ -29,9 +29,7 @@ class _Picture:
         for space, name in slots:
             spaces.setdefault(id(space), (space, []))[1].append(name)
         readers = ((itemgetter(*names, names[0]), space) for space, names in spaces.values())  # of one: a tuple, too
-        found = [(read, space, read(space)) for read, space in readers]
-        self._names = [(read, space, list(map(id, values))) for read, space, values in found]
-        self._values = [values for _, _, values in found]  # kept: none of these ids is used again
+        self._names = [(read, space, read(space)) for read, space in readers]
         self._sized = list(sized)
         self._sizes = list(map(len, self._sized))
 
@@ -41,8 +39,8 @@ class _Picture:
 
     def shows_names(self) -> bool:
         try:
-            for read, space, ids in self._names:
-                if list(map(id, read(space))) != ids:
+            for read, space, values in self._names:
+                if not all(map(is_, read(space), values)):
                     return False
         except KeyError:  # it was deleted
             return False
@@ -54,8 +52,8 @@ class _Picture:
     def shows(self) -> bool:
         """Both, with every change of stage: spelt out for its price."""
         try:
-            for read, space, ids in self._names:
-                if list(map(id, read(space))) != ids:
+            for read, space, values in self._names:
+                if not all(map(is_, read(space), values)):
                     return False
         except KeyError:
             return False

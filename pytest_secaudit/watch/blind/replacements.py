@@ -85,10 +85,6 @@ class Replacements:
                     for one in replaced:
                         one.tests.add(test)
 
-    def test_ends(self) -> None:
-        """What is replaced from now on is so for nobody yet."""
-        self._test, self._home = "", None
-
     def by_hand(self, original: object, place: Place, tests: set[str]) -> None:
         """A line that these tests run assigns to where the original stands."""
         for one in self._behind(original):

@@ -53,7 +53,7 @@ class Starts:
 
     Attributes:
         off: why it does not.
-        test: the test that runs, or an empty string.
+        test: the test that began last, or an empty string.
         is_importing: no test runs yet.
     """
 
@@ -100,21 +100,19 @@ class Starts:
 
     def _started(self, code: CodeType, _offset: int) -> object:
         try:
+            file = code.co_filename
+            is_product = self._known.get(file)  # asked for each function of the tests, and of everybody else
+            if is_product is None:
+                is_product = self._known[file] = self._is_product(file)
+            if not is_product or not is_function(code):
+                return self._disable
             start = self.by_code.get(id(code))
             if start is None:
-                if not is_function(code) or not self._is_of_product(code.co_filename):
-                    return self._disable
                 start = self.by_code[id(code)] = Start(code)
             return self._disable if self._is_enough(start, code) else None
         except Exception as error:
             self.off = f"the audit failed here: {type(error).__name__}"
             return self._disable
-
-    def _is_of_product(self, file: str) -> bool:
-        known = self._known.get(file)
-        if known is None:
-            known = self._known[file] = self._is_product(file)
-        return known
 
     def _is_enough(self, start: Start, code: CodeType) -> bool:
         if real.getpid() != self._process:
