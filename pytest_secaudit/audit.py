@@ -16,18 +16,7 @@ from pytest_secaudit.conclusion import conclude
 from pytest_secaudit.evidence import join
 from pytest_secaudit.lean import lean
 from pytest_secaudit.lifetimes import lifetimes_of
-from pytest_secaudit.model import (
-    INFO,
-    Audit,
-    BlindSpots,
-    Evidence,
-    EvidenceSummary,
-    Finding,
-    Heading,
-    NotAudited,
-    Owner,
-    Run,
-)
+from pytest_secaudit.model import INFO, Audit, Evidence, EvidenceSummary, Finding, Heading, NotAudited, Owner, Run
 from pytest_secaudit.policy import Placed, expired, gate, judge
 from pytest_secaudit.proofs import Checked, checked
 from pytest_secaudit.proofs import evidence as evidence_of_lines
@@ -37,6 +26,7 @@ from pytest_secaudit.settings import Settings
 from pytest_secaudit.watch.record import Watched
 
 if TYPE_CHECKING:
+    from pytest_secaudit.blind import BlindSpots
     from pytest_secaudit.facts import BlindFacts
 
 

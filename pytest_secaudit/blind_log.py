@@ -20,11 +20,12 @@ from pytest_secaudit.watch.blind import measuring
 from pytest_secaudit.watch.blind.children import ANYTHING, Children, packages_of
 from pytest_secaudit.watch.blind.functions import body_of, security_of
 from pytest_secaudit.watch.blind.measuring import Measured
+from pytest_secaudit.watch.blind.record import AND_OTHERS, OUTSIDE_OF_TESTS, ByLine, Executed, Replaced, start_key
 from pytest_secaudit.watch.blind.replacements import Replaced as Known
 from pytest_secaudit.watch.blind.replacements import Replacements
 from pytest_secaudit.watch.blind.starts import Start, Starts, checksum
 from pytest_secaudit.watch.patches import Patches
-from pytest_secaudit.watch.record import AND_OTHERS, OUTSIDE_OF_TESTS, ByLine, Executed, Replaced, Watched, start_key
+from pytest_secaudit.watch.record import Watched
 from pytest_secaudit.watch.tapping import Taps
 
 

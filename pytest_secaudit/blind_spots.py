@@ -10,10 +10,11 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import chain
 
+from pytest_secaudit.blind import BlindSpot, BlindSpots
 from pytest_secaudit.facts import BlindFacts
-from pytest_secaudit.model import ADVISORY, INFO, BlindSpot, BlindSpots, Finding, Heading, Observation, Owner, Place
+from pytest_secaudit.model import ADVISORY, INFO, Finding, Heading, Observation, Owner, Place
 from pytest_secaudit.reading import fingerprint
-from pytest_secaudit.watch.record import AND_OTHERS, OUTSIDE_OF_TESTS, Executed, Replaced, start_key
+from pytest_secaudit.watch.blind.record import AND_OTHERS, OUTSIDE_OF_TESTS, Executed, Replaced, start_key
 
 CODE = "PSA810"
 #: The name of the watcher.

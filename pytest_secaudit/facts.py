@@ -12,7 +12,9 @@ from pytest_secaudit.lean import lean
 from pytest_secaudit.notes import Note
 from pytest_secaudit.notes import from_plain as note_from_plain
 from pytest_secaudit.watch import record
-from pytest_secaudit.watch.record import Executed, FixtureRan, Replaced
+from pytest_secaudit.watch.blind import record as blind_record
+from pytest_secaudit.watch.blind.record import Executed, Replaced
+from pytest_secaudit.watch.record import FixtureRan
 
 
 @lean
@@ -183,8 +185,8 @@ def _blind(data: Mapping[str, Any] | None) -> BlindFacts | None:
     if data is None:
         return None
     return BlindFacts(
-        replaced=tuple(map(record.replaced, data["replaced"])),
-        executed=tuple(map(record.executed, data["executed"])),
+        replaced=tuple(map(blind_record.replaced, data["replaced"])),
+        executed=tuple(map(blind_record.executed, data["executed"])),
         idle=tuple(data["idle"]),
         unmeasured=data["unmeasured"],
     )

@@ -8,6 +8,7 @@ from dataclasses import replace
 from itertools import chain
 from typing import TypeVar
 
+from pytest_secaudit.blind import BlindSpots
 from pytest_secaudit.blind_spots import CODE as BLIND_SPOT
 from pytest_secaudit.blind_spots import blind_spots, findings_of, with_blind_spots
 from pytest_secaudit.checks.headings import HEADINGS
@@ -19,7 +20,6 @@ from pytest_secaudit.lifetimes import lifetimes_of
 from pytest_secaudit.model import (
     NOT_COLLECTED,
     Audit,
-    BlindSpots,
     Cleared,
     Contact,
     Evidence,

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import pytest
 
 from pytest_secaudit.model import DEFECT, Audit, Finding
-from pytest_secaudit.reports import terminal
+from pytest_secaudit.reports.brief import one_line
 
 
 class FinalLineEntry:
@@ -40,8 +40,10 @@ def print_summary(
     last = [*errors, *([result.gate.reason] if result.gate.reason else [])]
     if verbosity > -2 and not config.option.no_summary:
         if verbosity < 0:
-            reporter.write_line(terminal.one_line(result))
+            reporter.write_line(one_line(result))
         else:
+            from pytest_secaudit.reports import terminal  # with -q it is not loaded
+
             reporter.ensure_newline()  # the line of progress dots is still open
             reporter.section("test-suite audit")
             for line in terminal.summary(result, verbosity, config.get_terminal_writer().fullwidth):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import filecmp
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -107,6 +106,8 @@ class TestSide:
 
 
 def _are_alike(one: str, other: str) -> bool:
+    import filecmp  # few suites are of what is installed from a checkout
+
     try:
         return filecmp.cmp(one, other, shallow=False)
     except OSError:

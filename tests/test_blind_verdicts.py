@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from pytest_secaudit.blind import BlindSpots
 from pytest_secaudit.blind_spots import (
     CHECKS_NOTHING,
     ONLY_AT_IMPORT,
@@ -16,9 +17,9 @@ from pytest_secaudit.blind_spots import (
 )
 from pytest_secaudit.checks.headings import HEADINGS
 from pytest_secaudit.facts import BlindFacts, Facts, from_plain, to_plain, together
-from pytest_secaudit.model import ADVISORY, INFO, BlindSpots, Observation, Place
+from pytest_secaudit.model import ADVISORY, INFO, Observation, Place
 from pytest_secaudit.reports.blind_rows import headline, remark, word
-from pytest_secaudit.watch.record import AND_OTHERS, OUTSIDE_OF_TESTS, Executed, Replaced
+from pytest_secaudit.watch.blind.record import AND_OTHERS, OUTSIDE_OF_TESTS, Executed, Replaced
 
 SHOP = "shop/orders.py"
 PAY = Replaced(

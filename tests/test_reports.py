@@ -23,7 +23,8 @@ from pytest_secaudit.model import (
     Sleep,
 )
 from pytest_secaudit.reports import json as json_report
-from pytest_secaudit.reports.terminal import one_line, summary
+from pytest_secaudit.reports.brief import one_line
+from pytest_secaudit.reports.terminal import summary
 
 RUN = Run(
     python="3.12.1",

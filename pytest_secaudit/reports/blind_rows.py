@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from pytest_secaudit.blind import BlindSpot, BlindSpots
 from pytest_secaudit.blind_spots import ANYTHING, CODE
 from pytest_secaudit.conclusion import plural
-from pytest_secaudit.model import Audit, BlindSpot, BlindSpots
+from pytest_secaudit.model import Audit
 
 _MOST_NAMED = 3
 

@@ -11,12 +11,11 @@ from dataclasses import asdict
 from types import MappingProxyType
 from typing import Any
 
+from pytest_secaudit.blind import BlindSpot, BlindSpots
 from pytest_secaudit.facts import Facts, from_plain, to_plain
 from pytest_secaudit.lifetimes import lifetimes_of
 from pytest_secaudit.model import (
     Audit,
-    BlindSpot,
-    BlindSpots,
     Cleared,
     Conclusion,
     Contact,

@@ -11,6 +11,7 @@ from pytest_secaudit.conclusion import plural
 from pytest_secaudit.lean import lean
 from pytest_secaudit.model import ADVISORY, DEFECT, INFO, OWN_CHECKS, Audit, Finding, NotAudited, Severity
 from pytest_secaudit.policy import NEW_CHECK, count_by_level
+from pytest_secaudit.reports.brief import aside_of
 
 MAX_DEFECT_BLOCKS = 20
 MAX_ADVISORY_GROUPS = 5
@@ -36,13 +37,6 @@ class Line:
 def summary(audit: Audit, verbosity: int, width: int) -> list[Line]:
     """The lines of the section under its title, at verbosity 0 (default), 1 (``-v``) or 2 (``-vv``)."""
     return [line for part in _parts(audit, verbosity, width) for line in part]
-
-
-def one_line(audit: Audit) -> str:
-    """What ``-q`` prints."""
-    shown = f"audit: {audit.conclusion.text}"
-    aside = _aside(audit)
-    return f"{shown} ({aside})" if aside else shown
 
 
 def _parts(audit: Audit, verbosity: int, width: int) -> Iterator[Iterable[Line]]:
@@ -303,7 +297,7 @@ def _not_judged(audit: Audit, verbosity: int, width: int) -> Iterator[Line]:
     parts += _not_by(evidence.not_audited)
     parts += [f"worker {worker} was lost" for worker in audit.run.workers_lost]
     parts += [f"watcher {name} ({state})" for name, state in evidence.watchers.items() if "failed" in state]
-    aside = _aside(audit)
+    aside = aside_of(audit)
     if parts:
         named = " (-v names them)" if evidence.not_audited and verbosity < 1 else ""
         yield from _wrapped(f"not judged: {', '.join(parts)}{named}" + (f" | {aside}" if aside else ""), width)
@@ -360,17 +354,6 @@ def _entries(count: int) -> str:
 
 def _wrapped(text: str, width: int) -> Iterator[Line]:
     yield from (Line(line) for line in textwrap.wrap(text, width, break_long_words=False, break_on_hyphens=False))
-
-
-def _aside(audit: Audit) -> str:
-    """What was hidden, counted in the open."""
-    counts = [
-        ("suppressed", len(audit.having("ignored"))),
-        ("expected", len(audit.having("expected"))),
-        ("baseline", len(audit.having("baselined"))),
-        ("cleared", len(audit.all_cleared)),
-    ]
-    return ", ".join(f"{word} {count:,}" for word, count in counts if count)
 
 
 def _cost(audit: Audit, verbosity: int, width: int) -> Iterator[Line]:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pytest_secaudit.lean import lean
 from pytest_secaudit.model import Owner, Place
+
+if TYPE_CHECKING:
+    from pytest_secaudit.watch.blind.record import Executed, Replaced
 
 
 @lean
@@ -207,74 +210,6 @@ class FixtureRan:
 
 @lean
 @dataclass(frozen=True, slots=True)
-class Replaced:
-    """A function of the project that was replaced in one process.
-
-    Attributes:
-        path, line: of its ``def``.
-        first: of its code: the line of its first decorator.
-        body: the lines that run only when it does; none of a function of one line.
-        word: what makes it security-relevant, or an empty string.
-        package: the top-level name under which it is imported.
-        checksum: by which forked children tell what they ran.
-        tests: those during which it was replaced.
-        places: where that was done.
-        with_class: only its whole class was.
-    """
-
-    path: str
-    line: int
-    first: int
-    qualname: str
-    body: tuple[int, ...]
-    word: str
-    package: str
-    checksum: int
-    tests: tuple[str, ...]
-    places: tuple[Place, ...]
-    with_class: bool = False
-
-
-#: Stands for no test: an import, a hook.
-OUTSIDE_OF_TESTS = -1
-#: Stands for more tests than were counted.
-AND_OTHERS = -2
-
-#: Path -> line -> who, by their number in a table of tests.
-ByLine = Mapping[str, Mapping[int, tuple[int, ...]]]
-
-
-def start_key(first: int, name: str) -> int:
-    """The first line of a function. That of a lambda is negated: in a decorator it begins where the function does."""
-    return -first if name.endswith("<lambda>") else first
-
-
-@lean
-@dataclass(frozen=True, slots=True)
-class Executed:
-    """What of the project's product ran, as one measurement has it.
-
-    Attributes:
-        tests: the table of tests.
-        starts: the functions that were started, by `start_key`, and by whom; None where nobody heard of starts.
-        lines: the lines that ran, of each file that was measured; None where lines were not measured.
-        entered: path -> the first lines of what was entered, as far as that was measured.
-        knows_tests: it is known which tests ran a line.
-        words: what may have run in child processes: top-level names of packages, ``*`` for anything.
-        forked: the checksums of what forked children ran.
-    """
-
-    tests: tuple[str, ...] = ()
-    starts: ByLine | None = None
-    lines: ByLine | None = None
-    entered: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
-    knows_tests: bool = False
-    words: tuple[str, ...] = ()
-    forked: tuple[int, ...] = ()
-
-
-@lean
-@dataclass(frozen=True, slots=True)
 class Watched:
     """One process's share.
 
@@ -353,8 +288,7 @@ def from_plain(data: Mapping[str, Any]) -> Watched:
             "contacts": tuple(Contacted(**_placed(item)) for item in data["contacts"]),
             "simulated": tuple(SimulatedFailure(**item) for item in data["simulated"]),
             "fixtures_ran": tuple(map(fixture_ran, data["fixtures_ran"])),
-            "replaced": tuple(map(replaced, data["replaced"])),
-            "executed": tuple(map(executed, data["executed"])),
+            **_blind(data),
             "noticed": tuple(Noticed(**_placed(item)) for item in data["noticed"]),
             "lines": tuple(
                 LinesRan(**{**item, **{name: tuple(item[name]) for name in ("functions", "lines", "swallowed")}})
@@ -373,37 +307,15 @@ def fixture_ran(data: Mapping[str, Any]) -> FixtureRan:
     return FixtureRan(**{**data, **{name: tuple(data[name]) for name in ("asks", "touches", "values", "changed")}})
 
 
-def replaced(data: Mapping[str, Any]) -> Replaced:
-    """The record that `dataclasses.asdict` made plain.
+def _blind(data: Mapping[str, Any]) -> dict[str, Any]:
+    if not data["replaced"] and not data["executed"]:
+        return {"replaced": (), "executed": ()}
+    from pytest_secaudit.watch.blind import record  # most runs do not ask for blind spots
 
-    Raises:
-        KeyError, TypeError: when the data are not of that form.
-    """
-    places = tuple(Place(**place) for place in data["places"])
-    return Replaced(**{**data, "body": tuple(data["body"]), "tests": tuple(data["tests"]), "places": places})
-
-
-def executed(data: Mapping[str, Any]) -> Executed:
-    """The record that `dataclasses.asdict` made plain.
-
-    Raises:
-        AttributeError, KeyError, TypeError, ValueError: when the data are not of that form.
-    """
-    return Executed(
-        tests=tuple(data["tests"]),
-        starts=_by_line(data["starts"]),
-        lines=_by_line(data["lines"]),
-        entered={path: tuple(lines) for path, lines in data["entered"].items()},
-        knows_tests=data["knows_tests"],
-        words=tuple(data["words"]),
-        forked=tuple(data["forked"]),
-    )
-
-
-def _by_line(data: Mapping[str, Any] | None) -> ByLine | None:
-    if data is None:
-        return None
-    return {path: {int(line): tuple(tests) for line, tests in lines.items()} for path, lines in data.items()}
+    return {
+        "replaced": tuple(map(record.replaced, data["replaced"])),
+        "executed": tuple(map(record.executed, data["executed"])),
+    }
 
 
 def _placed(item: Mapping[str, Any]) -> dict[str, Any]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pytest_secaudit.model import Audit, BlindSpot
+from pytest_secaudit.blind import BlindSpot
+from pytest_secaudit.model import Audit
 from pytest_secaudit.reports import blind_rows
 from pytest_secaudit.reports.html.tree import Element, element
 from pytest_secaudit.reports.html.words import code, folded_tables, place, prose, sentence, shortened
