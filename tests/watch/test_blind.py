@@ -232,7 +232,9 @@ def test_who_started_what(starts: Starts) -> None:
     starts.test = "a"
     plain(1)
     starts.test = "b"
-    threading.Thread(target=plain, args=(1,)).start()
+    thread = threading.Thread(target=plain, args=(1,))
+    thread.start()
+    thread.join(60)
     Thing().method()
     starts.test = ""
     assert known(starts, plain).tests == {"a", "b"}
