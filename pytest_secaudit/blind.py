@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from pytest_secaudit.lean import lean
 from pytest_secaudit.model import Place
 
+#: Among the words of what child processes ran: every function there is.
+ANYTHING = "*"
+
 
 @lean
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import pytest
 
+from pytest_secaudit.blind import ANYTHING
 from pytest_secaudit.blind_spots import WATCHER
 from pytest_secaudit.careful import careful
 from pytest_secaudit.reading import text_at
@@ -17,10 +18,17 @@ from pytest_secaudit.strangers import is_module, names_of
 from pytest_secaudit.testside import TestSide
 from pytest_secaudit.watch import real, tool_ids
 from pytest_secaudit.watch.blind import measuring
-from pytest_secaudit.watch.blind.children import ANYTHING, Children, packages_of
+from pytest_secaudit.watch.blind.children import Children, packages_of
 from pytest_secaudit.watch.blind.functions import body_of, security_of
 from pytest_secaudit.watch.blind.measuring import Measured
-from pytest_secaudit.watch.blind.record import AND_OTHERS, OUTSIDE_OF_TESTS, ByLine, Executed, Replaced, start_key
+from pytest_secaudit.watch.blind.record import (
+    AND_OTHERS,
+    OUTSIDE_OF_TESTS,
+    ByLine,
+    Executed,
+    Replaced,
+    start_key,
+)
 from pytest_secaudit.watch.blind.replacements import Replaced as Known
 from pytest_secaudit.watch.blind.replacements import Replacements
 from pytest_secaudit.watch.blind.starts import Start, Starts, checksum

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import chain
 
-from pytest_secaudit.blind import BlindSpot, BlindSpots
+from pytest_secaudit.blind import ANYTHING, BlindSpot, BlindSpots
 from pytest_secaudit.facts import BlindFacts
 from pytest_secaudit.model import ADVISORY, INFO, Finding, Heading, Observation, Owner, Place
 from pytest_secaudit.reading import fingerprint
@@ -24,8 +24,6 @@ ONLY_AT_IMPORT = "only at import"
 CHECKS_NOTHING = "only by tests that check nothing"
 
 _PARTIAL = "a partial run: tests were left out, and may run what these mock"
-#: What may have run in a child process that could be anything.
-ANYTHING = "*"
 _MOST_OWNERS = 20
 #: So many functions are named in one sentence.
 _MOST_SAID = 6

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
 from itertools import chain
 from typing import Final
 
@@ -30,10 +31,13 @@ def assigned(items: Iterable[pytest.Item]) -> Iterator[tuple[object, Place, set[
     """
     functions = [item for item in items if isinstance(item, pytest.Function)]
     static = functions[0].config.stash.get(STATIC, None) if functions else None
+    by_path: defaultdict[str, list[pytest.Function]] = defaultdict(list)
+    for item in functions:
+        by_path[item.nodeid.partition("::")[0]].append(item)
     for file in static.files if static is not None else ():
         for name, scope, line, module in _assignments(file):
             original = along(name)
-            tests = _tests_of(scope, module, file.relative, functions) if original is not NOTHING else set()
+            tests = _tests_of(scope, module, functions, by_path[file.relative]) if original is not NOTHING else set()
             if tests:
                 yield original, Place(file.relative, line), tests
 
@@ -55,23 +59,23 @@ def _assignments(file: File) -> Iterator[tuple[str, Scope, int, TestModule]]:
             yield change.place.name, scope, change.line, module  # type: ignore[misc]
 
 
-def _tests_of(scope: Scope, module: TestModule, path: str, items: Iterable[pytest.Function]) -> set[str]:
+def _tests_of(
+    scope: Scope, module: TestModule, items: Iterable[pytest.Function], of_file: Iterable[pytest.Function]
+) -> set[str]:
+    """Those that run the function; of a test or set-up only the items of its own file need be asked."""
     role = module.role(scope)
-    runs: Callable[[pytest.Function], bool] | None = {
-        Role.TEST: lambda item: _is_in(item, path) and qualname_of(item) == scope.qualname,
-        Role.FIXTURE: lambda item: _asks_for(item, scope, module),
-        Role.SETUP: lambda item: _is_in(item, path) and qualname_of(item).startswith(_before(scope.qualname)),
-    }.get(role)
-    return {item.nodeid for item in items if runs is not None and runs(item)}
+    if role is Role.FIXTURE:
+        return {item.nodeid for item in items if _asks_for(item, scope, module)}
+    if role is Role.TEST:
+        return {item.nodeid for item in of_file if qualname_of(item) == scope.qualname}
+    if role is Role.SETUP:
+        return {item.nodeid for item in of_file if qualname_of(item).startswith(_before(scope.qualname))}
+    return set()
 
 
 def _before(qualname: str) -> str:
     """The class of a method, with its dot; nothing of a function."""
     return "".join(qualname.rpartition(".")[:2])
-
-
-def _is_in(item: pytest.Function, path: str) -> bool:
-    return item.nodeid.partition("::")[0] == path
 
 
 def _asks_for(item: pytest.Function, scope: Scope, module: TestModule) -> bool:

@@ -61,22 +61,17 @@ class TestSide:
     def is_project(self, module: ModuleType) -> bool:
         """Whether the module's file is under the rootdir, or it is installed from there; tests and product alike."""
         path = names_of(module).get("__file__")
-        if not isinstance(path, str):
-            return False
+        return isinstance(path, str) and self._is_projects(path)
+
+    def is_product(self, path: str) -> bool:
+        """Whether a file is the project's, and not its tests'."""
+        return os.path.isabs(path) and self._is_projects(path) and not self(path)
+
+    def _is_projects(self, path: str) -> bool:
         if self._inside(path) is not None:
             return True
         installed = _below_installed(path) if self._elsewhere else None
         return installed is not None and _package(installed) in self._elsewhere
-
-    def is_product(self, path: str) -> bool:
-        """Whether a file is the project's, and not its tests'."""
-        if not os.path.isabs(path):
-            return False
-        inside = self._inside(path)
-        if inside is None:
-            installed = _below_installed(path) if self._elsewhere else None
-            return installed is not None and _package(installed) in self._elsewhere
-        return not self(path)
 
     def at_home(self, path: str) -> str:
         """The file of the checkout that an installed one was made of; the path itself if there is none like it."""

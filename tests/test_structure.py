@@ -21,6 +21,7 @@ MAY_IMPORT = {
     "blind": {"model"},
     "blind_spots": {"blind", "facts", "model", "reading", "watch"},
     "blind_log": {
+        "blind",
         "blind_spots",
         "by_hand",
         "careful",
@@ -70,7 +71,7 @@ MAY_IMPORT = {
     "settings": {"catalogue", "model", "redact", "suppressions"},
     "policy": {"model", "redact", "settings", "suppressions"},
     "conclusion": {"model", "policy"},
-    "watch": {"lexicon", "mock_names", "model", "no_gc", "redact", "secrets_formats", "strangers"},
+    "watch": {"blind", "lexicon", "mock_names", "model", "no_gc", "redact", "secrets_formats", "strangers"},
     "noting": {"conventions", "lexicon", "notes", "reading", "redact", "source"},
     "endings": {"notes", "strangers", "watch"},
     "observing": {"conclusion", "facts", "model", "notes"},

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pytest_secaudit.blind import BlindSpot, BlindSpots
-from pytest_secaudit.blind_spots import ANYTHING, CODE
+from pytest_secaudit.blind import ANYTHING, BlindSpot, BlindSpots
+from pytest_secaudit.blind_spots import CODE
 from pytest_secaudit.conclusion import plural
 from pytest_secaudit.model import Audit
 

@@ -49,16 +49,6 @@ class _Picture:
     def shows_sizes(self) -> bool:
         return list(map(len, self._sized)) == self._sizes
 
-    def shows(self) -> bool:
-        """Both, with every change of stage: spelt out for its price."""
-        try:
-            for read, space, values in self._names:
-                if not all(map(is_, read(space), values)):
-                    return False
-        except KeyError:
-            return False
-        return list(map(len, self._sized)) == self._sizes
-
 
 class Eyes:
     """The looks at some areas.
@@ -102,7 +92,7 @@ class Eyes:
 
     def _is_as_before(self) -> bool:
         for number, picture in enumerate(self._pictures):
-            if picture.shows():
+            if picture.shows_names() and picture.shows_sizes():
                 if number:  # the next look comes at the same moment of the next test
                     self._pictures.insert(0, self._pictures.pop(number))
                 return True

@@ -15,8 +15,9 @@ from typing import Any
 
 import pytest
 
+from pytest_secaudit.blind import ANYTHING
 from pytest_secaudit.watch import tool_ids
-from pytest_secaudit.watch.blind.children import ANYTHING, Children, packages_of, words_of
+from pytest_secaudit.watch.blind.children import Children, packages_of, words_of
 from pytest_secaudit.watch.blind.functions import body_of, functions_of, is_stub, security_of
 from pytest_secaudit.watch.blind.starts import Starts, checksum
 from pytest_secaudit.watch.tapping import Taps

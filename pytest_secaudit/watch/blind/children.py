@@ -15,14 +15,12 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import suppress
 from typing import Any, Final
 
+from pytest_secaudit.blind import ANYTHING
 from pytest_secaudit.strangers import is_module, names_of
 from pytest_secaudit.watch import real
 from pytest_secaudit.watch.tapping import Taps
 
 __unittest = True
-
-#: Stands for every function there is.
-ANYTHING: Final = "*"
 
 _WORD: Final = re.compile(r"[A-Za-z_]\w*")
 _PYTHON: Final = re.compile(r"(?:python|pypy)[\w.]*(?:\.exe)?$", re.IGNORECASE)
