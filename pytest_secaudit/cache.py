@@ -91,6 +91,10 @@ class ReadingCache:
     def put(self, digest: str, reading: Reading) -> None:
         self._new[reading.path] = [digest, to_plain(reading)]
 
+    def rest(self) -> None:
+        """Nobody asks for a while: what earlier runs left is read again when somebody does."""
+        self.__dict__.pop("_known", None)
+
     def save(self) -> None:
         """Write what is new: a worker its own part, the main process everything."""
         if self._folder is None:

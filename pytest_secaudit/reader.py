@@ -41,6 +41,10 @@ class Reader:
             self.seconds += _clock() - start
         return known
 
+    def rest(self) -> None:
+        """All is read that the collection asks for."""
+        self._cache.rest()
+
     def _read(self, path: Path, relative: str, module: ModuleType | None) -> Reading:
         try:
             data = _bytes_of(path, module)

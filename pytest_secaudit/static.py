@@ -60,7 +60,9 @@ class StaticHalf:
 
     def everything(self, progress: Progress) -> Cargo:
         """All files, read now."""
-        return self._cargo(list(self._collector.found.files), progress)
+        cargo = self._cargo(list(self._collector.found.files), progress)
+        self._reader.rest()
+        return cargo
 
     @property
     def files(self) -> list[File]:

@@ -117,6 +117,12 @@ class Watching:
             self._imported(actor, path)
             self.mocks.refresh()
 
+    @pytest.hookimpl(tryfirst=True)
+    @careful
+    def pytest_collection(self) -> None:
+        """What plugins set when they were configured is not the doing of the first module that is imported."""
+        self.engine.look(closely=True)
+
     @careful
     def _begin_import(self, collector: pytest.Module) -> Actor:
         self.learn(str(collector.path))

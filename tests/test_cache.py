@@ -101,6 +101,20 @@ def test_nothing_is_written_when_nothing_is_new(tmp_path):
     assert (file.stat().st_mtime_ns, file.stat().st_ino) == before
 
 
+def test_what_rests_is_read_again(tmp_path):
+    """Nobody keeps in memory what is not asked for; what is new is written beside the rest of the file all the same."""
+    stored(tmp_path)
+    cache = ReadingCache(tmp_path, "key")
+    assert cache.get("tests/test_a.py", "digest") == READING
+    cache.rest()
+    assert cache.get("tests/test_a.py", "digest") == READING
+    cache.put("digest", replace(READING, path="tests/test_b.py"))
+    cache.rest()
+    cache.save()
+    assert known(tmp_path) == READING
+    assert known(tmp_path, "tests/test_b.py") is not None
+
+
 def test_no_scratch_file_stays(tmp_path):
     stored(tmp_path)
     stored(tmp_path, part="gw0")
@@ -407,3 +421,17 @@ def test_a_run_with_nothing_new_to_read_loads_no_rules(pytester: pytest.Pytester
     )
     pytester.runpytest_subprocess("--secaudit").stdout.fnmatch_lines(["LOADED ?'rules', 'source'?"])
     pytester.runpytest_subprocess("--secaudit").stdout.fnmatch_lines(["LOADED ??", "CHECKS 0"])
+
+
+def test_a_run_that_leaves_nothing_looks_for_no_line(pytester: pytest.Pytester) -> None:
+    """What plugins set when they were configured (pytest's own switches faulthandler on) is no module's doing."""
+    pytester.makepyfile("def test_it():\n    assert 1 == 1\n")
+    pytester.makeconftest(
+        """
+        import sys
+
+        def pytest_unconfigure():
+            print("LOADED", "pytest_secaudit.watch.writing_lines" in sys.modules)
+        """
+    )
+    pytester.runpytest_subprocess("--secaudit").stdout.fnmatch_lines(["LOADED False"])

@@ -616,6 +616,9 @@ class Files:
     def read(self, path, relative, module):
         return self.readings[relative]
 
+    def rest(self) -> None:
+        """Nothing was remembered."""
+
 
 def test_many_files_are_settled_in_no_quadratic_time(tmp_path):
     mine = collector(tmp_path)

@@ -50,5 +50,41 @@ def test_it_cannot_be_changed(kind: type[Price]) -> None:
 def test_what_is_alike_is_shared() -> None:
     from pytest_secaudit.model import Audit, Finding
 
-    for name in ("__setattr__", "__delattr__", "__repr__"):
+    for name in ("__setattr__", "__delattr__", "__repr__", "__eq__", "__hash__"):
         assert vars(Audit)[name] is vars(Finding)[name] is vars(Price)[name]
+
+
+@lean
+@dataclass(frozen=True, slots=True)
+class Net:
+    value: float
+
+
+@lean
+@dataclass(frozen=True, slots=True)
+class Gross:
+    value: float
+
+
+@lean
+@dataclass(frozen=True, slots=True)
+class Mark:
+    text: str = field(default="", compare=False)
+
+
+def test_it_equals_none_of_another_class() -> None:
+    assert Net(1.0) != Gross(1.0)
+    assert Net(1.0) != 1.0
+    assert len({Net(1.0), Net(1.0), Gross(1.0), Net(2.0)}) == 3
+
+
+def test_one_field_is_compared_as_several_are() -> None:
+    """As parts of a tuple: what is the same object is equal, a number that equals nothing, too."""
+    nothing = float("nan")
+    assert Net(nothing) == Net(nothing)
+    assert hash(Net(1.0)) != hash(1.0)
+
+
+def test_without_a_field_to_compare_all_are_equal() -> None:
+    assert Mark("a") == Mark("b")
+    assert hash(Mark("a")) == hash(Mark("b"))

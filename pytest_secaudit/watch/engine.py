@@ -6,7 +6,6 @@ what happens there ends with it.
 
 from __future__ import annotations
 
-import bisect
 import functools
 from collections import defaultdict
 from collections.abc import Callable, Container, Iterable, Sequence
@@ -17,9 +16,10 @@ from pytest_secaudit.model import Owner, Place
 from pytest_secaudit.redact import clean
 from pytest_secaudit.watch import real
 from pytest_secaudit.watch.areas.threads import Threads
+from pytest_secaudit.watch.departures import Departures
 from pytest_secaudit.watch.eyes import Eyes, Looks
 from pytest_secaudit.watch.fixes import fitting
-from pytest_secaudit.watch.ledger import OUTSIDE, Actor, Claim, Ledger
+from pytest_secaudit.watch.ledger import FAR, NEAR, OUTSIDE, Actor, Claim, Ledger
 from pytest_secaudit.watch.record import Claimed
 from pytest_secaudit.watch.state import Area, Change, Site
 from pytest_secaudit.watch.turns import MAX_NAMED, Turn, window_of
@@ -29,13 +29,11 @@ FREE_LOOKS = 100
 SHARE = 0.003
 #: The shares of the budget that looks at a few namespaces, at all of them, and at files may take. They are not all of
 #: it: that they are there costs something, too, and so do the looks that nobody can put off.
-NEAR, FAR, LATE = 0.2, 0.15, 0.05
+NEAR_SHARE, FAR_SHARE, LATE_SHARE = 0.2, 0.15, 0.05
 #: In per cent of the tests' run time.
 BUDGET = 5.0
 #: One in so many of the usual looks, and of the close ones, is measured watcher by watcher.
 SAMPLE, SAMPLE_CLOSE = 64, 8
-#: By so much (nanoseconds) the time that a file system notes may lag behind: it counts in ticks of the kernel.
-TICK = 12_000_000
 
 
 class Engine:
@@ -84,8 +82,7 @@ class Engine:
         self._far = Turn({area.look_far: area for area in watched if hasattr(area, "look_far")})
         self._late = Turn({area.look_late: area for area in watched if hasattr(area, "look_late")})
         self.may_take(BUDGET)
-        #: Who left the stage when, in nanoseconds, since files were last looked at.
-        self._left: list[tuple[int, Actor]] = []
+        self._left = Departures()  # since files were last looked at
         self._eyes = Eyes(watched)
 
     # --- looking
@@ -144,7 +141,7 @@ class Engine:
 
     def may_take(self, budget: float) -> None:
         """What looks into namespaces and files may add to the tests' run time, in per cent."""
-        for turn, share in ((self._near, NEAR), (self._far, FAR), (self._late, LATE)):
+        for turn, share in ((self._near, NEAR_SHARE), (self._far, FAR_SHARE), (self._late, LATE_SHARE)):
             turn.share = share * budget / 100
 
     def begin_tests(self) -> None:
@@ -173,7 +170,7 @@ class Engine:
         if not self._late.looks or not (at_last or self.exact or self._late.is_affordable(real.perf_counter())):
             return
         began = real.perf_counter()
-        left, self._left = self._left, []
+        left, self._left = self._left, Departures()
         for look, area in list(self._late.looks.items()):
             before = real.perf_counter()
             found: Any = self._careful(area, look) or ()
@@ -184,14 +181,12 @@ class Engine:
         self._late.took(now - began, now)
         self.seconds += now - began
 
-    def _note_late(self, area: Area, change: Change, when: int, left: Sequence[tuple[int, Actor]]) -> None:
-        """It was done by who was on stage then; by one of several where the clock of the files is too coarse."""
+    def _note_late(self, area: Area, change: Change, when: int, left: Departures) -> None:
+        """It was done by who was on stage then."""
         if self.exact and self.ledger.acting is not OUTSIDE:
             self.ledger.note(area.name, [change])
             return
-        first = bisect.bisect_left(left, when, key=lambda one: one[0])
-        last = bisect.bisect_left(left, when + TICK, key=lambda one: one[0])
-        members = [actor for _, actor in left[first : last + 1]]
+        members = left.on_stage(when)
         if not members:
             return  # pytest itself, or another program
         owner = window_of(members, OUTSIDE)
@@ -215,10 +210,13 @@ class Engine:
         if self._far.is_rich:
             self.look_far()
             return
-        if self._near.is_affordable(self._looked_at):
+        is_affordable = self._near.is_affordable(self._looked_at)
+        if is_affordable:
             self._take(self._near)
         else:
             self._near.unwatched.append(actor)
+        if actor.kind != "test":
+            self.ledger.unwatched = FAR if is_affordable else NEAR | FAR
         self._far.unwatched.append(actor)
 
     def test_is_over(self) -> None:
@@ -329,7 +327,7 @@ class Engine:
             if self.exact:
                 self.look_late()
             else:
-                self._left.append((real.time_ns(), actor))
+                self._left.note(real.time_ns(), actor)
         self.ledger.leave(actor)
 
     # --- claims
@@ -533,14 +531,16 @@ class Engine:
         seen = self.ledger.seen(claim)
         failed = list(dict.fromkeys(body.test for body in seen if body.failed))
         passed = [test for test in dict.fromkeys(body.test for body in seen) if test not in set(failed)]
+        in_group = [body for body in seen if body.group == claim.owner.group]
         said, fix, level, code = self._said[claim.serial]
-        site = claim.change.site
+        site, subject, key = claim.change.site, claim.change.subject, claim.change.key
+        where = self._where(claim)
         return Claimed(
             source=self.source,
             serial=claim.serial,
             code=code,
             area=claim.area,
-            subject=clean(claim.change.subject),
+            subject=clean(subject),
             said=said,
             fix=fix,
             owner=owner_of(claim.owner),
@@ -551,13 +551,22 @@ class Engine:
             after_failure=claim.after_failure,
             paid_by=claim.paid_by.kind if claim.paid_by else "",
             remade=claim.remade,
-            seen_in_group=any(body.group == claim.owner.group for body in seen),
+            seen_in_group=any(not body.unwatched & where for body in in_group),
+            is_part=key != subject and key.startswith(subject),
             seen=len(failed) + len(passed),
             seen_by=tuple(map(clean, [*failed, *passed][:MAX_NAMED])),
             victims=tuple(map(clean, failed[:MAX_NAMED])),
             began=0 if claim.owner.kind == "import" else claim.bodies,  # in force from the first test on
             until=claim.until,
         )
+
+    def _where(self, claim: Claim) -> int:
+        """Which dear look goes to what was changed: `NEAR` or `FAR`; 0 if it is cheap to look at."""
+        area = self.areas[claim.area]
+        is_near: Callable[[Actor, Change], bool] | None = getattr(area, "is_near", None)
+        if is_near is None:
+            return 0
+        return NEAR if self._careful(area, lambda: is_near(claim.owner, claim.change)) is True else FAR
 
 
 def _nothing_to_do() -> None:

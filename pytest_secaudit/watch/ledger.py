@@ -49,6 +49,9 @@ class Actor(NamedTuple):
 
 OUTSIDE = Actor("outside", "outside")
 
+#: Where a dear look goes: to the modules in which something was found before, and to all others.
+NEAR, FAR = 1, 2
+
 
 @dataclass(slots=True, eq=False)
 class Claim:
@@ -114,11 +117,17 @@ class _Repair:
 @lean
 @dataclass(frozen=True, slots=True)
 class Body:
-    """One run of a test body."""
+    """One run of a test body.
+
+    Attributes:
+        unwatched: where nobody looked between the last set-up and this body, which need not have seen what was in force
+            before: nowhere (0), `FAR`, or `NEAR` and `FAR`.
+    """
 
     test: str
     group: str
     failed: bool
+    unwatched: int = 0
 
 
 class Ledger:
@@ -128,6 +137,9 @@ class Ledger:
         self.claims: list[Claim] = []
         self._bodies: list[str] = []  # two lists: a pair for each test would take four times the room
         self._groups: list[str] = []
+        self._unwatched = bytearray()
+        #: Where nobody looked when the last set-up or clean-up left the stage, which may have put anything back there.
+        self.unwatched = 0
         self._failed: set[int] = set()
         self.setting_up = False
         self._stage: list[Actor] = []
@@ -306,6 +318,8 @@ class Ledger:
     def body_begins(self, test: Actor) -> None:
         """A test goes on stage, and its body starts: it sees every claimed change that is in force."""
         self.setting_up = False
+        self._unwatched.append(self.unwatched)
+        self.unwatched = 0
         self._stage.append(test)
         self._bodies.append(test.id)
         self._groups.append(test.group)
@@ -337,7 +351,7 @@ class Ledger:
         """The bodies that ran while the claim was in force, its owner's own not counted."""
         until = len(self._bodies) if claim.until is None else claim.until
         return [
-            Body(self._bodies[number], self._groups[number], failed=number in self._failed)
+            Body(self._bodies[number], self._groups[number], number in self._failed, self._unwatched[number])
             for number in range(claim.bodies, until)
             if self._bodies[number] != claim.owner.id
         ]

@@ -27,7 +27,8 @@ class Claimed:
         after_failure: its owner is a test that failed.
         paid_by: who put it back later: a kind of owner, or an empty string.
         remade: the next set-up put it back before a test body ran.
-        seen_in_group: a test body of the group ran while it was in force.
+        seen_in_group: a test body of the group ran while it was in force, as far as anybody looked.
+        is_part: it is one part of the subject.
         seen, seen_by, victims: how many later tests ran while it was in force, some of them, those that failed.
         began, until: how many test bodies of the process had begun when it was left, and when it was put back, if ever.
     """
@@ -48,6 +49,7 @@ class Claimed:
     paid_by: str = ""
     remade: bool = False
     seen_in_group: bool = False
+    is_part: bool = False
     seen: int = 0
     seen_by: tuple[str, ...] = ()
     victims: tuple[str, ...] = ()

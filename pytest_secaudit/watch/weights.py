@@ -36,7 +36,14 @@ def _group(claim: Claimed) -> tuple[str, str, str]:
 
 
 def _is_remade(group: Sequence[Claimed]) -> bool:
-    return any(claim.remade for claim in group) and not any(claim.seen_in_group for claim in group)
+    wholes = {
+        claim.source: number for number, claim in enumerate(group) if not claim.is_part
+    }  # the last of each process
+    # Parts of what was made anew later went with it.
+    counted = [
+        claim for number, claim in enumerate(group) if not claim.is_part or number > wholes.get(claim.source, -1)
+    ]
+    return any(claim.remade for claim in counted) and not any(claim.seen_in_group for claim in counted)
 
 
 def _weight(claim: Claimed, *, remade: bool) -> Weight:

@@ -11,11 +11,12 @@ from pathlib import Path
 import pytest
 
 from pytest_secaudit.watch import real
+from pytest_secaudit.watch.departures import TICK
 from pytest_secaudit.watch.disk.elsewhere import Elsewhere
 from pytest_secaudit.watch.disk.files import Files
 from pytest_secaudit.watch.disk.listing import listing
 from pytest_secaudit.watch.disk.temporary import TemporaryPaths
-from pytest_secaudit.watch.engine import TICK, Engine
+from pytest_secaudit.watch.engine import Engine
 from pytest_secaudit.watch.ledger import Actor
 from pytest_secaudit.watch.stack import Stack
 from pytest_secaudit.watch.state import ABSENT, Change

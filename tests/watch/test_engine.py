@@ -12,6 +12,7 @@ from pytest_secaudit.watch import real
 from pytest_secaudit.watch.engine import SAMPLE, Engine
 from pytest_secaudit.watch.ledger import Actor
 from pytest_secaudit.watch.state import Change, Site
+from pytest_secaudit.watch.weights import Weight, weigh
 
 TEST = Actor("test", "tests/test_a.py::test_x", "tests/test_a.py", "function", path="tests/test_a.py", line=3)
 IMPORT = Actor("import", "tests/test_a.py", path="tests/test_a.py")
@@ -308,3 +309,48 @@ def test_what_was_found_far_away_is_looked_at_again_before_it_is_claimed() -> No
     engine.leave(TEST)
     engine.close(TEST)
     assert len(engine.claimed()) == 1
+
+
+class Near(Box):
+    """Only a near look sees it; where it is not near, only by chance."""
+
+    always_near = True
+
+    def look(self) -> Iterable[Change]:
+        return ()
+
+    def look_near(self) -> Iterable[Change]:
+        return super().look()
+
+    def is_near(self, owner: Actor, change: Change) -> bool:
+        return self.always_near
+
+
+SET_UP = Actor("setup", "tests/test_a.py::T::setUp", "tests/test_a.py::T", "function", path="tests/test_a.py")
+
+
+@pytest.mark.parametrize(("is_looked_at", "always_near"), [(False, True), (True, True), (True, False)])
+def test_what_nobody_looked_at_is_no_proof_that_a_set_up_left_it(*, is_looked_at: bool, always_near: bool) -> None:
+    """The set-up closes the box before each test; before the second nobody looks, or it is left open there."""
+    near = Near(last="closed", value="closed")
+    near.always_near = always_near
+    is_seen = is_looked_at and always_near
+    engine = Engine([near])
+    engine._far.share = 0
+    looks = iter([True, True, is_looked_at, *[True] * 5])
+    engine._near.is_affordable = lambda now: next(looks)  # type: ignore[method-assign]
+    for number in range(4):
+        engine.ledger.set_up_begins()
+        engine.ledger.enter(SET_UP)
+        if number != 1 or not is_looked_at:
+            near.value = "closed"
+        engine.leave(SET_UP)
+        test = TEST._replace(id=f"tests/test_a.py::T::test_{number}", group=SET_UP.group)
+        engine.ledger.body_begins(test)
+        near.value = f"open {number}"
+        engine.leave(test)
+        engine.close(test)
+        engine.close_windows()
+    claims = engine.claimed()
+    assert [claim.seen_in_group for claim in claims] == [is_seen, False, False, False]
+    assert {weight for _, weight in weigh(claims)} == ({Weight.LOWER, Weight.FULL} if is_seen else {Weight.SILENT})

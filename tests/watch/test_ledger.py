@@ -336,7 +336,7 @@ def test_later_tests_see_it_and_failed_ones_are_victims() -> None:
 # --- weights
 
 
-def weights(world: World) -> list[Weight]:
+def weights(world: World, parts: frozenset[int] = frozenset()) -> list[Weight]:
     owner = Owner("test", "", "", 1)
     claims = [
         Claimed(
@@ -353,6 +353,7 @@ def weights(world: World) -> list[Weight]:
             paid_by=claim.paid_by.kind if claim.paid_by else "",
             remade=claim.remade,
             seen_in_group=any(body.group == claim.owner.group for body in world.ledger.seen(claim)),
+            is_part=claim.serial in parts,
         )
         for claim in world.ledger.claims
     ]
@@ -411,6 +412,38 @@ def test_one_body_that_saw_it_makes_all_of_the_group_count() -> None:
         world.act(test, name)
         world.ledger.close(test)
     assert Weight.SILENT not in weights(world)
+
+
+def test_parts_of_what_was_replaced_as_a_whole_went_with_it() -> None:
+    """A test changes something in what another made; the next set-up makes the whole anew, and nobody puts parts back."""
+    world = World()
+    for name in ("test_1", "test_2", "test_3"):
+        world.act(SET_UP, None)
+        test = a_test(name, "test_a.py::A")
+        world.ledger.enter(test)
+        world.ledger.body_begins(test)
+        change = Change("TZ", "before", "after", None, key="TZ.name")
+        if name == "test_1":
+            world.ledger.note("environ", [change])
+        else:
+            world.write(name)
+        world.ledger.leave(test)
+        world.ledger.close(test)
+    assert weights(world) == [Weight.FULL, Weight.LOWER, Weight.FULL]
+    assert weights(world, parts=frozenset((0,))) == [Weight.SILENT] * 3
+    assert weights(world, parts=frozenset((0, 2))) == [Weight.SILENT] * 3
+
+
+def test_parts_alone_are_weighed_as_wholes_are() -> None:
+    world = World()
+    for name in ("test_1", "test_2"):
+        world.act(SET_UP, None)
+        test = a_test(name, "test_a.py::A")
+        world.act(test, name)
+        world.ledger.close(test)
+    assert weights(world, parts=frozenset((0, 1))) == [Weight.SILENT] * 2
+    world.act(a_test("test_3", "test_a.py::A"))
+    assert weights(world, parts=frozenset((0, 1))) != [Weight.SILENT] * 2
 
 
 # --- against a model

@@ -337,6 +337,31 @@ def test_a_near_look_sees_the_module_of_the_test_and_what_was_found_before(
     assert [change.subject for change in area.look_near()] == ["shop.LIMIT"]
 
 
+def test_what_fell_out_of_focus_was_not_looked_at_all_the_time(
+    load: Callable[..., types.ModuleType],
+    shop: types.ModuleType,
+    area: Namespaces,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("pytest_secaudit.watch.namespaces.area._IN_FOCUS", 1)
+    test, other = load("test_it", "LOG = []", "/repo/test_it.py"), load("other", "A = 1")
+    owner = Actor("test", "test_it.py::test_it", path="test_it.py")
+    area.look()
+    test.LOG.append(1)
+    (of_test,) = area.look_far()
+    shop.LIMIT = 3
+    (first,) = area.look_far()
+    assert area.is_near(owner, first)
+    other.A = 2
+    (second,) = area.look_far()
+    assert area.is_near(owner, second)
+    shop.LIMIT = 4
+    (again,) = area.look_far()
+    assert not area.is_near(owner, again)
+    assert not area.is_near(owner, second)
+    assert area.is_near(owner, of_test)
+
+
 def test_a_module_that_is_loaded_later_counts_from_then_on(
     load: Callable[..., types.ModuleType], shop: types.ModuleType, area: Namespaces
 ) -> None:

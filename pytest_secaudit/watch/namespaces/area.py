@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Sequence
 from types import ModuleType
-from typing import Final
+from typing import Any, Final
 
 from pytest_secaudit.redact import clean
 from pytest_secaudit.watch.ledger import Actor
@@ -55,6 +55,7 @@ class Namespaces:
         self._of_test: Root | None = None
         self._focus: dict[Root, None] = {}
         self._with_news: dict[Root, None] = {}
+        self._fell_out: set[str] = set()
         #: The names of modules in which the last run found something, and those of this run.
         self.suspects: Collection[str] = ()
         #: Fixtures of the session are set up once more: what they leave harms those.
@@ -137,7 +138,7 @@ class Namespaces:
 
     def _watch_closely(self, root: Root) -> None:
         """Something was found there: it will be again."""
-        _keep_last(self._focus, root, _IN_FOCUS)
+        self._fell_out.update(clean(other.name) for other in _keep_last(self._focus, root, _IN_FOCUS))
 
     # --- telling
 
@@ -163,6 +164,12 @@ class Namespaces:
         if self.sessions_recur and owner.scope == "session":
             owner = owner._replace(scope="package")
         return self._news.is_harm_of(owner, change)
+
+    def is_near(self, owner: Actor, change: Change) -> bool:
+        """Whether every near look went there since: a module that stayed in focus, or the owner's own."""
+        spot: Any = change.after
+        names = {clean(root.name) for root in self._focus} - self._fell_out
+        return spot.path == owner.path or spot.module in names
 
     def can_reach(self, owner: Actor, change: Change) -> bool:
         return self._news.can_reach(owner, change)
@@ -200,9 +207,11 @@ class Namespaces:
         self._modules = Modules(lambda _: False, self._test_path)
 
 
-def _keep_last(roots: dict[Root, None], root: Root, most: int) -> None:
-    """Put it last, and drop the first ones beyond so many."""
+def _keep_last(roots: dict[Root, None], root: Root, most: int) -> list[Root]:
+    """Put it last, and drop the first ones beyond so many: those."""
     roots.pop(root, None)
     roots[root] = None
-    while len(roots) > most:
-        del roots[next(iter(roots))]
+    dropped = list(roots)[:-most]
+    for one in dropped:
+        del roots[one]
+    return dropped

@@ -14,7 +14,7 @@ from pytest_secaudit.lean import lean
 from pytest_secaudit.strangers import bases_of, names_of, type_name, with_article
 from pytest_secaudit.watch.namespaces.alike import untouched
 from pytest_secaudit.watch.namespaces.kinds import CONTAINERS, MOST_ENTRIES, PLAIN, Kind, Mark, size
-from pytest_secaudit.watch.namespaces.tree import Made, Node, Number, Ref, Rules, Slot, is_in, level_below, opaque
+from pytest_secaudit.watch.namespaces.tree import Made, Node, Ref, Rules, Slot, is_in, level_below, opaque
 from pytest_secaudit.watch.state import ABSENT, Held
 
 #: How much of a value is compared when something else stands in its place.
@@ -86,11 +86,11 @@ def differences(node: Node, value: object, rules: Rules) -> Iterator[Difference]
             yield from _whole(then, now, rules, way, found)
         else:
             yield from _parts(then, now, rules, way, found)
-        if then.inner:
+        if Node in map(type, then.slots):
             slots = dict(zip(then.marks, then.slots, strict=True))
             for mark, part in found:
-                inner = then.inner.get(mark)
-                if inner is not None and id(inner) not in seen and is_in(slots[mark], part):
+                inner = slots.get(mark)
+                if type(inner) is Node and id(inner) not in seen and is_in(inner, part):
                     seen.add(id(inner))
                     pending.append((inner, part, (*way, (then.kind, mark))))
 
@@ -123,21 +123,21 @@ def _parts(node: Node, value: object, rules: Rules, way: Way, found: list[tuple[
             continue
         if known is None and node.kind is Kind.MOCK and untouched(part) is not None:
             continue  # somebody only asked for it
-        inner = node.inner.get(mark)
-        before = ABSENT if known is None else _of_slot(known[1], inner or rules.lent(known[1]))
+        slot = None if known is None else known[1]
+        before = ABSENT if known is None else _of_slot(slot, rules.lent(slot))
         after = frozen(part, rules, level_below(node))
         if before == after:
             continue
         if known is None and after == _inherited(node, value, mark, rules):
             continue
         place = (*way, (node.kind, mark))
-        if inner is not None and _is_made_anew(inner, part, rules):
-            for one in differences(inner, part, rules):
+        if type(slot) is Node and _is_made_anew(slot, part, rules):
+            for one in differences(slot, part, rules):
                 yield replace(one, way=(*place, *one.way), rebound=place)
         else:
             yield Difference(place, before, after, part, id(value))
     for mark, slot in then.values():
-        before = _of_slot(slot, node.inner.get(mark))
+        before = _of_slot(slot)
         if before != _inherited(node, value, mark, rules):
             yield Difference((*way, (node.kind, mark)), before, ABSENT, None, id(value))
 
@@ -189,14 +189,19 @@ def frozen(value: object, rules: Rules, level: int, depth: int = 0) -> Hashable:
 def _of_node(node: Node, depth: int = 0) -> Hashable:
     if node.length is not None:
         return Content(node.kind, node.type, (), node.length)
-    parts = [
-        (mark, _of_slot(slot, node.inner.get(mark), depth + 1))
-        for mark, slot in zip(node.marks, node.slots, strict=True)
-    ]
+    parts = [(mark, _of_slot(slot, depth=depth + 1)) for mark, slot in zip(node.marks, node.slots, strict=True)]
     return Content(node.kind, node.type, _arranged(node.kind, parts), len(parts) if node.kind in CONTAINERS else 0)
 
 
-def _of_slot(slot: Slot, inner: Node | None, depth: int = 0) -> Hashable:
+def _of_slot(slot: Slot, lent: Node | None = None, depth: int = 0) -> Hashable:
+    """What stood there.
+
+    Args:
+        slot: what stands for it.
+        lent: what was in it, if another module looks into it.
+        depth: how deep it is in what is told of.
+    """
+    inner, slot = (slot, slot.of) if type(slot) is Node else (lent, slot)
     kind = type(slot)
     if kind in PLAIN:
         return kind.__name__, slot
@@ -209,7 +214,7 @@ def _of_slot(slot: Slot, inner: Node | None, depth: int = 0) -> Hashable:
         if alive is None:
             return slot.form or Held(object(), with_article(slot.type))
         return opaque(alive)
-    return slot.form if kind is Number else opaque(slot)
+    return slot[1] if kind is tuple else opaque(slot)
 
 
 def _counted(kind: Kind, value: object) -> Content:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import io
 import re
 from collections import Counter
@@ -16,7 +15,7 @@ from pytest_secaudit.strangers import home_of_class, is_class, is_module, names_
 from pytest_secaudit.watch import real
 from pytest_secaudit.watch.namespaces.kinds import PLAIN, Kind, Kinds
 from pytest_secaudit.watch.namespaces.noise import is_noise
-from pytest_secaudit.watch.namespaces.tree import Node, Rules, Tree
+from pytest_secaudit.watch.namespaces.tree import Node, Rules, Tree, not_lent
 from pytest_secaudit.watch.namespaces.wire import Wire
 
 #: What is two steps below a module of the product shows what tests leave there; their own data are nested deeper.
@@ -56,6 +55,7 @@ class Root:
         has_died: something that was in there is no more.
     """
 
+    __slots__ = ("_key", "_wire", "has_died", "is_outside", "module", "name", "path", "rules", "tree")
     rules: Rules
     tree: Tree
     _wire: Wire
@@ -71,15 +71,16 @@ class Root:
     def take(
         self,
         kinds: Kinds,
-        is_anothers: Callable[[object], bool],
-        at_home: Callable[[int], Node | None] = lambda _: None,
+        is_anothers: Callable[[Root, object], bool],
+        at_home: Callable[[Root, int], Node | None] = not_lent,
     ) -> None:
         """It is compared from now on with what is in it now."""
         home = names_of(self.module).get("__name__")
         depth = OF_TESTS if self.path else OF_THE_PRODUCT
         if self.is_outside:
             depth = 1 if self.name in MOCKS else 0
-        self.rules = Rules(kinds, home if type(home) is str else self._key, depth, is_noise, is_anothers, at_home)
+        home = home if type(home) is str else self._key
+        self.rules = Rules(kinds, home, depth, is_noise, self, is_anothers, at_home)
         self.rules.has_mocks = bool(self.path)
         self.take_again()
 
@@ -214,8 +215,9 @@ class Modules:
                 root = self._roots[id(module)] = Root(module, name, self._test_path(_file(module)))
                 roots.append(root)
         self._find_owners(roots)
+        is_anothers, at_home = self._is_anothers, self._at_home  # each bound once
         for root in roots:
-            root.take(self._kinds, functools.partial(self._is_anothers, root), functools.partial(self._at_home, root))
+            root.take(self._kinds, is_anothers, at_home)
         return roots
 
     def outside(self) -> list[Root]:
@@ -259,7 +261,7 @@ class Modules:
             return None
         node: Node | None = home.tree.root
         for name in names:
-            node = None if node is None else node.inner.get(name)
+            node = None if node is None else node.below(name)
         return node
 
     def _find_owners(self, roots: Iterable[Root]) -> None:
@@ -306,7 +308,7 @@ def _modules_in(module: ModuleType) -> Iterator[str]:
             yield name
 
 
-def _is_nobodys(value: object) -> bool:
+def _is_nobodys(root: Root, value: object) -> bool:
     return False
 
 

@@ -12,7 +12,7 @@ import types
 import weakref
 from array import array
 from collections import deque
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from typing import Any, Final
 
 from pytest_secaudit.strangers import bases_of, home_of_class, names_of, type_name
@@ -52,21 +52,10 @@ class Ref(weakref.ref):  # type: ignore[type-arg]
     type: str
 
 
-class Number:
-    """Stands for an object that nothing can refer to weakly.
-
-    Attributes:
-        number: its id.
-        form: what there is to compare, if another one takes its place: of a container its type and length.
-        is_alike: this tells better than the id, which another object may have by now (`alike`).
-    """
-
-    __slots__ = ("form", "is_alike", "number")
-
-    def __init__(self, value: object) -> None:
-        self.number = id(value)
-        self.form = form_of(value)
-        self.is_alike = alike(value) is not None
+#: Stands for an object that nothing can refer to weakly. A plain tuple of plain values: the garbage collector passes by.
+#: Its id; what there is to compare, if another one takes its place (of a container its type and length); and whether
+#: that tells better than the id, which another object may have by now (`alike`).
+Number = tuple[int, Hashable, bool]
 
 
 def form_of(value: object) -> Hashable:
@@ -113,26 +102,26 @@ class Made:
 _OF_CODE: Final = frozenset((classmethod, property, staticmethod, types.FunctionType))
 
 
-#: What stands for a value in a tree: itself if it is plain or a function of the module's own, else a `Ref`, `Number` or `Made`.
+#: What stands for a value in a tree: itself if it is plain or a function of the module's own, a `Node` if it is looked
+#: into, else a `Ref`, `Number` or `Made`.
 Slot = Any
 
 
 def is_in(slot: Slot, value: object) -> bool:
     """Whether the value is the one that the slot stands for, or a plain one of the same type that equals it."""
+    if type(slot) is Node:
+        slot = slot.of
     kind = type(slot)
     if kind is Ref:
         return value is not None and slot() is value
-    if kind is Number:
-        return bool(slot.form == alike(value) if slot.is_alike else slot.number == id(value))
+    if kind is tuple:
+        number, form, is_alike = slot
+        return bool(form == alike(value) if is_alike else number == id(value))
     if kind is Made:
         return type(value) in _OF_CODE and bool(opaque(value) == slot.token)
     if slot is value or kind is not type(value) or kind not in PLAIN:
         return slot is value
     return bool(value == slot or (value != value and slot != slot))  # noqa: PLR0124 - not a number
-
-
-#: Most nodes lead nowhere.
-_NOTHING: Final[dict[Mark, Any]] = {}
 
 
 class Node:
@@ -142,21 +131,27 @@ class Node:
         kind: how it is looked into.
         type: the name of its type.
         level: the number of steps from the module's namespace.
+        of: what stands for the thing itself, apart from what was in it.
         marks, slots: what was in it.
-        inner: what was looked into in turn, by its mark.
         length: the number of entries, if it has too many to be looked into; else None.
     """
 
-    __slots__ = ("inner", "kind", "length", "level", "marks", "slots", "type")
+    __slots__ = ("kind", "length", "level", "marks", "of", "slots", "type")
 
-    def __init__(self, kind: Kind, value: object, level: int) -> None:
+    def __init__(self, kind: Kind, value: object, level: int, of: Slot) -> None:
         self.kind = kind
         self.type = type_name(value)
         self.level = level
+        self.of = of
         self.marks: tuple[Mark, ...] = ()
         self.slots: tuple[Slot, ...] = ()
-        self.inner: dict[Mark, Node] = _NOTHING
         self.length: int | None = None
+
+    def below(self, mark: Mark) -> Node | None:
+        """What was looked into under a mark."""
+        found = (slot for one, slot in zip(self.marks, self.slots, strict=True) if one == mark)
+        slot = next(found, None)
+        return slot if type(slot) is Node else None
 
 
 def level_below(node: Node) -> int:
@@ -164,7 +159,8 @@ def level_below(node: Node) -> int:
     return node.level + (node.kind not in (Kind.FUNCTION, Kind.FIXTURE))
 
 
-def _not_lent(number: int) -> Node | None:
+def not_lent(whose: object, number: int) -> Node | None:
+    """No module has lent anything."""
     return None
 
 
@@ -176,6 +172,7 @@ class Rules:
         home: the module's name: classes and functions of others are looked into where they are from.
         depth: how many steps there are from the module's namespace to the last entries that are looked at.
         is_noise: whether an entry says nothing about the tests.
+        whose: the module's root, for the next two: the same functions serve all modules.
         is_anothers: whether an object belongs to another module, which only lent it to this one.
         at_home: what was in an object of another module, by its id, when that module was last looked at; else None.
 
@@ -183,7 +180,7 @@ class Rules:
         has_mocks: what is called of its mocks matters: they are the tests' own, and no patches of somebody.
     """
 
-    has_mocks = False
+    __slots__ = ("_at_home", "_depth", "_is_anothers", "_is_noise", "_kinds", "_whose", "has_mocks", "home")
 
     def __init__(
         self,
@@ -191,19 +188,22 @@ class Rules:
         home: str,
         depth: int,
         is_noise: Callable[[Kind, Mark, object], bool],
-        is_anothers: Callable[[object], bool],
-        at_home: Callable[[int], Node | None] = _not_lent,
+        whose: object,
+        is_anothers: Callable[[Any, object], bool],
+        at_home: Callable[[Any, int], Node | None],
     ) -> None:
         self._kinds = kinds
         self.home = home
         self._depth = depth
         self._is_noise = is_noise
+        self._whose = whose
         self._is_anothers = is_anothers
         self._at_home = at_home
+        self.has_mocks = False
 
     def lent(self, slot: Slot) -> Node | None:
         """What was in something that belongs to another module, of which this one only knows who it was."""
-        return self._at_home(slot.number) if type(slot) is Number else None
+        return self._at_home(self._whose, slot[0]) if type(slot) is tuple else None
 
     def kind(self, value: object, level: int) -> Kind | None:
         """How a value is looked into, that many steps from the module; None if it is not."""
@@ -220,7 +220,7 @@ class Rules:
             return None
         if kind is Kind.MOCK and not self.has_mocks:
             return None
-        return None if self._is_anothers(value) else kind
+        return None if self._is_anothers(self._whose, value) else kind
 
     def entries(self, kind: Kind, value: object) -> list[tuple[Mark, object]]:
         """What is in it that may tell something."""
@@ -235,10 +235,11 @@ class Tree:
 
     Attributes:
         root: the node of the module.
-        wanted: the ids of all that is looked into, and of the dicts that keep the attributes of instances.
         spaces: namespaces to begin with: of the module, of what a thread keeps for itself.
         too_large: the ways to what is not looked into for its size.
     """
+
+    __slots__ = ("_count", "_died", "_home", "_ids", "_nodes", "_rules", "_wanted", "root", "spaces", "too_large")
 
     def __init__(self, names: types.ModuleType, rules: Rules, died: Callable[[Any], object], home: object) -> None:
         self._rules = rules
@@ -249,13 +250,18 @@ class Tree:
         self._wanted: set[int] = set()
         self.spaces: list[object] = []
         self.too_large: list[tuple[Mark, ...]] = []
-        self.root = self._node(Kind.MODULE, names, 0)
+        self.root = self._node(Kind.MODULE, names, 0, self._slot(names))
         pending: deque[tuple[Node, object, tuple[Mark, ...]]] = deque([(self.root, names, ())])
         while pending:
             self._fill(*pending.popleft(), pending)
-        self._nodes.clear()
-        self.wanted = array("Q", self._wanted)  # kept for as long as the module is: a set takes ten times as much
-        self._wanted.clear()
+        # A set takes ten times as much, and the garbage collector's time.
+        self._ids = array("Q", self._wanted).tobytes()
+        del self._nodes, self._wanted
+
+    @property
+    def wanted(self) -> Sequence[int]:
+        """The ids of all that is looked into, and of the dicts that keep the attributes of instances."""
+        return memoryview(self._ids).cast("Q")
 
     def _fill(
         self,
@@ -272,22 +278,22 @@ class Tree:
         found = self._rules.entries(node.kind, value)
         self._count += len(found)
         node.marks = tuple(mark for mark, _ in found)
-        node.slots = tuple(self._slot(part) for _, part in found)
         level = level_below(node)
+        slots: list[Slot] = []
         for mark, part in found:
+            slot = self._slot(part)
             kind = None if type(part) in PLAIN else self._rules.kind(part, level)
-            if kind is None:
-                continue
-            inner = self._nodes.get(id(part))
-            if inner is None:
-                inner = self._node(kind, part, level)
-                pending.append((inner, part, (*way, mark)))
-            if node.inner is _NOTHING:
-                node.inner = {}
-            node.inner[mark] = inner
+            if kind is not None:
+                inner = self._nodes.get(id(part))
+                if inner is None:
+                    inner = self._node(kind, part, level, slot)
+                    pending.append((inner, part, (*way, mark)))
+                slot = inner
+            slots.append(slot)
+        node.slots = tuple(slots)
 
-    def _node(self, kind: Kind, value: object, level: int) -> Node:
-        node = self._nodes[id(value)] = Node(kind, value, level)
+    def _node(self, kind: Kind, value: object, level: int, of: Slot) -> Node:
+        node = self._nodes[id(value)] = Node(kind, value, level, of)
         self._wanted.add(id(value))
         self._note_where_it_keeps(kind, value)
         return node
@@ -321,7 +327,7 @@ class Tree:
         try:
             ref = Ref(value, self._died)
         except TypeError:
-            return Number(value)
+            return id(value), form_of(value), alike(value) is not None
         ref.home = self._home
         ref.type = type_name(value)
         ref.form = alike(value)

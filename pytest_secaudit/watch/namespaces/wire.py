@@ -23,7 +23,7 @@ class Wire:
 
     def __init__(self, spaces: Sequence[object], wanted: Iterable[int]) -> None:
         self._spaces = spaces
-        self._steps: list[tuple[int, bytes]] = []
+        steps: list[tuple[int, bytes]] = []
         left = set(wanted)
         found = gc.get_referents(*spaces)
         leads_on = True
@@ -34,9 +34,10 @@ class Wire:
                 if one in left:
                     left.discard(one)
                     through[number] = 1
-            self._steps.append((hash(ids), bytes(through)))  # instead of the ids: they would take 40 bytes each
+            steps.append((hash(ids), bytes(through)))  # instead of the ids: they would take 40 bytes each
             leads_on = 1 in through
             found = gc.get_referents(*compress(found, through))
+        self._steps = tuple(steps)
 
     def is_still(self) -> bool:
         """Whether everything is where it was."""
