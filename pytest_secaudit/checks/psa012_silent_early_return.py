@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from pytest_secaudit.lexicon import security_word
 from pytest_secaudit.model import ADVISORY, DEFECT, Check, Hit, Proof
 from pytest_secaudit.source import Scope, TestModule, own_nodes, parameter_names, source_of, terminal_name
+from pytest_secaudit.source.left import gets_no_fixtures
 from pytest_secaudit.source.oracles import called, is_assertion, is_raises, lines_of, may_assert, raises_block
 
 BAD = (
@@ -283,7 +284,7 @@ def _hit(module: TestModule, test: Scope, guard: ast.If, behind: list[ast.stmt])
     lines = [statement.lineno for statement in behind]
     word = security_word(test.name) or security_word(module.path.rpartition("/")[2].removesuffix(".py"))
     condition = source_of(guard.test)
-    skip = "self.skipTest" if _is_unittest(module, test) else "pytest.skip"
+    skip = "self.skipTest" if gets_no_fixtures(module, test) else "pytest.skip"
     by_argument = _is_about_an_argument(test, guard.test)
     argument = ", for some of its arguments" if by_argument else ""
     return Hit(
@@ -329,11 +330,6 @@ def _never(lines: list[int], *, past: bool = False) -> str:
         return f"the assertion in line {lines[0]} {'was' if past else 'is'} not reached"
     shown = ", ".join(map(str, lines[:4])) + (", ..." if len(lines) > 4 else "")
     return f"the assertions in lines {shown} {'were' if past else 'are'} not reached"
-
-
-def _is_unittest(module: TestModule, test: Scope) -> bool:
-    owner = test.owner_class
-    return owner is not None and any("TestCase" in base for base in module.base_names(owner))
 
 
 def _silent_guard(module: TestModule, test: Scope) -> ast.If | None:

@@ -17,8 +17,9 @@ from collections.abc import Iterator
 
 from pytest_secaudit.lexicon import security_word
 from pytest_secaudit.model import ADVISORY, DEFECT, Check, Hit, Suspicion
-from pytest_secaudit.source import TestModule
-from pytest_secaudit.source.left import left
+from pytest_secaudit.source import TestModule, source_of
+from pytest_secaudit.source.changes import Change
+from pytest_secaudit.source.left import gets_no_fixtures, left
 
 BAD = (
     """
@@ -354,12 +355,27 @@ def rule(module: TestModule) -> Iterator[Hit | Suspicion]:
         yield Hit(
             found.change.node,
             found.message,
-            fix="monkeypatch.setenv, or mock.patch.dict(os.environ, ...)",
+            fix=_fix(module, found.change),
             security=security_word(name),
             subject=name,
             if_it_fails=found.restored is not None,
             unless=found.unless(module),
         )
+
+
+def _fix(module: TestModule, change: Change) -> str:
+    """The same write, by what ends by itself."""
+    variable = change.place.name.removeprefix("os.environ[").removesuffix("]")
+    if change.place.whole:
+        return "mock.patch.dict(os.environ, ...) around it"
+    if change.removes:
+        is_bare = gets_no_fixtures(module, change.scope.outermost)
+        return "mock.patch.dict(os.environ)" if is_bare else f"monkeypatch.delenv({variable})"
+    is_public = change.value is not None and security_word(change.place.name) is None
+    value = source_of(change.value, 40) if is_public and change.value is not None else "..."
+    if gets_no_fixtures(module, change.scope.outermost):
+        return f"mock.patch.dict(os.environ, {{{variable}: {value}}})"
+    return f"monkeypatch.setenv({variable}, {value})"
 
 
 CHECK = Check("PSA101", "environ-not-restored", DEFECT, __doc__, BAD, GOOD, rule, cwe=459, suspected=ADVISORY)

@@ -9,11 +9,13 @@ Instead: use `monkeypatch.chdir`, or `contextlib.chdir` from Python 3.11 on.
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterator
 
 from pytest_secaudit.model import ADVISORY, DEFECT, Check, Hit
-from pytest_secaudit.source import TestModule
-from pytest_secaudit.source.left import left
+from pytest_secaudit.source import TestModule, source_of
+from pytest_secaudit.source.changes import Change
+from pytest_secaudit.source.left import gets_no_fixtures, left
 
 BAD = (
     """
@@ -156,11 +158,22 @@ def rule(module: TestModule) -> Iterator[Hit]:
             "changes the working directory and nothing here goes back"
             if back is None
             else f"the working directory stays changed if something fails before line {back.line} goes back",
-            fix="monkeypatch.chdir",
+            fix=_fix(module, found.change),
             subject=found.change.place.name,
             if_it_fails=found.restored is not None,
             unless=found.unless(module),
         )
+
+
+def _fix(module: TestModule, change: Change) -> str:
+    """The same step, taken by what goes back."""
+    if gets_no_fixtures(module, change.scope.outermost):
+        return "self.addCleanup(os.chdir, os.getcwd()), before it"
+    call = change.node
+    to = call.args[0] if isinstance(call, ast.Call) and call.args else None
+    if isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute) and not call.args:
+        to = call.func.value  # `tmpdir.chdir()`
+    return f"monkeypatch.chdir({'...' if to is None else source_of(to, 40)})"
 
 
 CHECK = Check("PSA102", "cwd-not-restored", DEFECT, __doc__, BAD, GOOD, rule, cwe=459, suspected=ADVISORY)

@@ -92,7 +92,7 @@ def by_patching(module: TestModule, change: Change) -> str:
 
     With ``monkeypatch``, but in a `unittest.TestCase`: its methods get no fixtures.
     """
-    patch = "mock.patch.object" if _is_unittest(module, change.scope.outermost) else "monkeypatch.setattr"
+    patch = "mock.patch.object" if gets_no_fixtures(module, change.scope.outermost) else "monkeypatch.setattr"
     target = _target(module, change)
     if target is not None:
         return f"{patch}({source_of(target.value)}, {target.attr!r}, ...)"
@@ -102,7 +102,8 @@ def by_patching(module: TestModule, change: Change) -> str:
     return ""
 
 
-def _is_unittest(module: TestModule, outer: Scope) -> bool:
+def gets_no_fixtures(module: TestModule, outer: Scope) -> bool:
+    """Whether it is in a `unittest.TestCase`, as far as the file says."""
     return any("TestCase" in base for cls in module.lineage(outer.owner_class) for base in module.base_names(cls))
 
 
