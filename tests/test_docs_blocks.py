@@ -5,14 +5,15 @@ What becomes of a block is said by its language:
 * ``console``: each line that begins with ``$`` is run, and prints what stands below it;
 * ``sh``: each line is run, and its output is not looked at;
 * ``python``: a test module beside those of the examples; its tests pass, and the audit reports the lines that are marked
-  ``# PSA101``, and no others;
+  ``# PSA101``, and no others; or a check, which is held against its own examples;
 * ``toml`` and ``ini``: pytest takes it as its configuration, and knows every key;
 * ``yaml`` and ``json``: see `is_yaml` and `is_json`;
 * ``{toctree}`` and the like are for Sphinx.
 
 In what is printed, ``[...]`` stands for any number of lines, or for some of a line; times and shares of time are not
 compared. A comment right above a block says more: ``<!-- file: PATH -->`` writes it there, for the blocks that follow;
-``<!-- exit: 1 -->`` is the exit status of a block's commands; ``<!-- not run: REASON -->``.
+``<!-- exit: 1 -->`` is the exit status of a block's commands. What no copy of the examples can run is run elsewhere:
+``<!-- run by: .ci/run -->``, or ``<!-- run by: tests/test_ci_recipes.py::test_tox -->``.
 """
 
 from __future__ import annotations
@@ -49,7 +50,7 @@ ELSEWHERE = {ROOT / "docs" / "writing-a-check.md"}
 FENCE = re.compile(
     r"^(?P<indent> *)(?P<ticks>```+|~~~+)(?P<info>[^\n`]*)\n(?P<text>.*?)^ *(?P=ticks) *$", re.MULTILINE | re.DOTALL
 )
-NOTE = re.compile(r"<!-- (file|exit|not run): ((?:(?!-->).)+) -->\n+\Z", re.DOTALL)
+NOTE = re.compile(r"<!-- (file|exit|run by): ((?:(?!-->).)+) -->\n+\Z", re.DOTALL)
 LANGUAGES = {"console", "sh", "python", "toml", "ini", "yaml", "json"}
 DIRECTIVE = re.compile(r"\{[a-z-]+\}")
 #: The line of a module that the audit is to report, as in the examples of the checks.
@@ -57,8 +58,12 @@ MARK = re.compile(r"#.*?\b(PSA\d{3})\b")
 #: What differs from run to run, and pytest's last line, which counts subtests since pytest 9.
 TIMES = re.compile(r"\d+(\.\d+)? ?m?s\b(?: \(\d+(\.\d+)? %\))?")
 LAST_LINE = re.compile(r"=* ?\d+ (?:passed|failed).* in \d.*")
-#: A page may keep this many blocks from being run.
-MOST_NOT_RUN = 3
+#: Holds the check of a file against its own examples.
+JUDGE = """
+import runpy, sys
+from pytest_secaudit.testing import assert_examples
+assert_examples(runpy.run_path(sys.argv[1])["CHECK"])
+"""
 
 
 @dataclass(frozen=True)
@@ -103,7 +108,7 @@ def notes_above(text: str) -> dict[str, str]:
     return notes
 
 
-NOT_RUN = [block for page in PAGES for block in blocks(page) if "not run" in block.notes]
+RUN_ELSEWHERE = [block for page in PAGES for block in blocks(page) if "run by" in block.notes]
 
 
 # --- which blocks there are
@@ -119,17 +124,16 @@ def test_every_block_has_a_language_that_is_known_here(page: Path) -> None:
     assert set(unknown) <= allowed
 
 
-@pytest.mark.parametrize("block", NOT_RUN, ids=lambda block: block.place)
-def test_a_block_that_is_not_run_says_why(block: Block) -> None:
-    assert len(block.notes["not run"].split()) > 3, "a reason, in words"
-    pytest.skip(block.notes["not run"])
-
-
-def test_few_blocks_are_not_run() -> None:
-    everything = [block for page in PAGES for block in blocks(page)]
-    assert len(NOT_RUN) * 6 < len(everything)
-    pages = [block.page for block in NOT_RUN]
-    assert all(pages.count(page) <= MOST_NOT_RUN for page in pages)
+@pytest.mark.parametrize("block", RUN_ELSEWHERE, ids=lambda block: block.place)
+def test_what_is_run_elsewhere_is_run_there(block: Block) -> None:
+    """A script has every line of it; a test takes it from the page."""
+    name, _, function = block.notes["run by"].partition("::")
+    runner = (ROOT / name).read_text("utf-8")
+    if function:
+        assert f"\ndef {function}(" in runner
+        assert re.search(rf"\b{re.escape(block.page.name)}\b", runner)
+    else:
+        assert {line.strip() for line in block.text.splitlines()} <= {line.strip() for line in runner.splitlines()}
 
 
 # --- a page, from the top
@@ -137,13 +141,13 @@ def test_few_blocks_are_not_run() -> None:
 
 @pytest.mark.parametrize(
     "page",
-    [page for page in PAGES if page not in ELSEWHERE and any("not run" not in b.notes for b in blocks(page))],
+    [page for page in PAGES if page not in ELSEWHERE and any("run by" not in b.notes for b in blocks(page))],
     ids=named,
 )
 def test_a_page_does_what_it_says(page: Path, tmp_path: Path) -> None:
     here = Scratch(tmp_path)
     for block in blocks(page):
-        if "not run" not in block.notes and not DIRECTIVE.fullmatch(block.language):
+        if "run by" not in block.notes and not DIRECTIVE.fullmatch(block.language):
             try:
                 here.do(block)
             except AssertionError as error:
@@ -211,11 +215,14 @@ class Scratch:
         return done
 
     def python(self, block: Block) -> None:
-        """A test module (a conftest or product code is only written)."""
+        """A test module, or a check (a conftest or product code is only written)."""
         name = block.notes.get("file", f"tests/test_line_{block.line}.py")
         (self.folder / name).write_text(block.text, "utf-8")
         if not Path(name).name.startswith("test_"):
             compile(block.text, name, "exec")
+            if "CHECK = Check(" in block.text:
+                done = self.run("python", "-c", JUDGE, name)
+                assert done.returncode == 0, done.stdout
             return
         done = self.run("pytest", "-p", "no:cacheprovider", "--secaudit", "--secaudit-report=json:block.json", name)
         assert done.returncode == int(block.notes.get("exit", 0)), done.stdout

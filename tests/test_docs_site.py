@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -19,19 +20,28 @@ DOCS = ROOT / "docs"
 LOADED = re.compile(r"<(?:script|img|iframe|source)\b[^>]*\bsrc=\"([^\"]+)|<link\b[^>]*\bhref=\"([^\"]+)")
 
 
-def build(source: Path, target: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-q", "-b", "html"]
-    command += ["-d", str(target / "doctrees"), str(source), str(target / "html")]
-    return subprocess.run(command, capture_output=True, text=True, encoding="utf-8", check=False)
+#: The command that CONTRIBUTING.md gives.
+COMMAND = re.compile(r"^python (-m sphinx .*) docs (docs/_build/html)$", re.MULTILINE)
+
+
+def build(root: Path) -> subprocess.CompletedProcess[str]:
+    """Run the command in a folder with the pages below ``docs``."""
+    command = COMMAND.search(ROOT.joinpath("CONTRIBUTING.md").read_text("utf-8"))
+    assert command is not None
+    words = [sys.executable, *shlex.split(command[1]), "docs", command[2]]
+    return subprocess.run(words, cwd=root, capture_output=True, text=True, encoding="utf-8", check=False)
 
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The built pages."""
-    folder = tmp_path_factory.mktemp("site")
-    done = build(DOCS, folder)
+    root = tmp_path_factory.mktemp("site")
+    shutil.copytree(DOCS, root / "docs", ignore=shutil.ignore_patterns("_build"))
+    for page in ROOT.glob("*.md"):
+        shutil.copy(page, root)
+    done = build(root)
     assert done.returncode == 0, done.stderr
-    return folder / "html"
+    return root / "docs" / "_build" / "html"
 
 
 def test_every_page_is_in_it(site: Path) -> None:
@@ -63,6 +73,6 @@ def test_what_is_wrong_fails_the_build(wrong: str, tmp_path: Path) -> None:
     shutil.copy(DOCS / "conf.py", source)
     shutil.copytree(DOCS / "static", source / "static")
     (source / "index.md").write_text(f"# Title\n\n{wrong}\n", "utf-8")
-    done = build(source, tmp_path)
+    done = build(tmp_path)
     assert done.returncode != 0
     assert "gone" in done.stderr
