@@ -36,10 +36,8 @@ def _group(claim: Claimed) -> tuple[str, str, str]:
 
 
 def _is_remade(group: Sequence[Claimed]) -> bool:
-    wholes = {
-        claim.source: number for number, claim in enumerate(group) if not claim.is_part
-    }  # the last of each process
-    # Parts of what was made anew later went with it.
+    # Parts of what the same process made anew later went with it.
+    wholes = {claim.source: number for number, claim in enumerate(group) if not claim.is_part}
     counted = [
         claim for number, claim in enumerate(group) if not claim.is_part or number > wholes.get(claim.source, -1)
     ]
