@@ -168,3 +168,75 @@ def test_methods_of_unittest_get_no_monkeypatch(header: str, patch: str) -> None
     patched = hit("PSA501", source.format(header=header, write="setattr(orders, 'charge', lambda: 1)"))
     assert patched.fix == f"{patch}(orders, 'charge', ...)"
     assert hit("PSA103", source.format(header=header, write="sys.argv = ['x']")).fix == f"{patch}(sys, 'argv', ...)"
+
+
+# --- PSA101 and PSA102
+
+
+WRITES = """
+import os, unittest
+NAME = "APP_MODE"
+class TestA{base}:
+    def test_a(self, tmp_path):
+        {write}
+        assert self.run(tmp_path)
+"""
+TOKEN = "gh" + "p_9fKq2LzWc7RtY0bVxN4mJd8HsPa3GuEoTi6C"
+
+
+@pytest.mark.parametrize(
+    ("code", "write", "fix", "in_unittest"),
+    [
+        (
+            "PSA101",
+            "os.environ['A'] = '1'",
+            "monkeypatch.setenv('A', '1')",
+            "mock.patch.dict(os.environ, {'A': '1'})",
+        ),
+        (
+            "PSA101",
+            "os.environ[NAME] = str(tmp_path)",
+            "monkeypatch.setenv('APP_MODE', str(tmp_path))",
+            "mock.patch.dict(os.environ, {'APP_MODE': str(tmp_path)})",
+        ),
+        (
+            "PSA101",
+            "old = os.environ['A']\n        del os.environ['A']\n        self.run(tmp_path)\n        os.environ['A'] = old",
+            "monkeypatch.delenv('A')",
+            "mock.patch.dict(os.environ)",
+        ),
+        (
+            "PSA101",
+            "os.environ.update(A='1')",
+            "mock.patch.dict(os.environ, ...) around it",
+            "mock.patch.dict(os.environ, ...) around it",
+        ),
+        (
+            "PSA101",
+            "os.environ['DB_PASSWORD'] = 'tulip'",
+            "monkeypatch.setenv('DB_PASSWORD', ...)",
+            "mock.patch.dict(os.environ, {'DB_PASSWORD': ...})",
+        ),
+        (
+            "PSA101",
+            f"os.environ['A'] = '{TOKEN}'",
+            "monkeypatch.setenv('A', ...)",
+            "mock.patch.dict(os.environ, {'A': ...})",
+        ),
+        (
+            "PSA102",
+            "os.chdir(tmp_path / 'a')",
+            "monkeypatch.chdir(tmp_path / 'a')",
+            "self.addCleanup(os.chdir, os.getcwd()), before it",
+        ),
+        (
+            "PSA102",
+            "tmp_path.chdir()",
+            "monkeypatch.chdir(tmp_path)",
+            "self.addCleanup(os.chdir, os.getcwd()), before it",
+        ),
+    ],
+)
+def test_the_write_is_said_as_it_should_be(code: str, write: str, fix: str, in_unittest: str) -> None:
+    assert hit(code, WRITES.format(base="", write=write)).fix == fix
+    assert hit(code, WRITES.format(base="(unittest.TestCase)", write=write)).fix == in_unittest

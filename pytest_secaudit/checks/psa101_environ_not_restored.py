@@ -345,6 +345,10 @@ def configured():
 )
 
 
+#: So many characters of a value are shown, or none.
+_LONGEST = 40
+
+
 def rule(module: TestModule) -> Iterator[Hit | Suspicion]:
     for found in left(module, "environ"):
         name = found.change.place.name
@@ -371,8 +375,10 @@ def _fix(module: TestModule, change: Change) -> str:
     if change.removes:
         is_bare = gets_no_fixtures(module, change.scope.outermost)
         return "mock.patch.dict(os.environ)" if is_bare else f"monkeypatch.delenv({variable})"
-    is_public = change.value is not None and security_word(change.place.name) is None
-    value = source_of(change.value, 40) if is_public and change.value is not None else "..."
+    value = "..."
+    if change.value is not None and security_word(change.place.name) is None:
+        text = source_of(change.value, _LONGEST + 1)
+        value = text if len(text) <= _LONGEST else "..."  # half a secret would not be known for one
     if gets_no_fixtures(module, change.scope.outermost):
         return f"mock.patch.dict(os.environ, {{{variable}: {value}}})"
     return f"monkeypatch.setenv({variable}, {value})"
