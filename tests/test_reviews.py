@@ -19,10 +19,11 @@ REVIEWS = ROOT / "docs" / "reviews"
 PAGE = (REVIEWS / "index.md").read_text("utf-8")
 FILE = re.compile(r"<!-- file: (\S+) -->.*?^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 COMMANDS = re.compile(r"^```sh\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-#: How long it took, and how often it was slept: no two runs agree.
+#: How long it took, how often it was slept and asked: no two runs agree.
 VARIES = (
     re.compile(r"\d[\d,.]* s\b(?: of \d[\d,.]* s)?(?: \(\d+ %\))?"),
     re.compile(r"\b\d+ x N\b(?: \(N\))?"),
+    re.compile(r"(?<=call_count at )\d+"),
     re.compile(r"(?<=^\| 7 sleep and synchronisation \| )[\d,]+", re.MULTILINE),
 )
 
